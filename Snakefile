@@ -1,0 +1,51 @@
+"""fer-crossval: facial-expression classifiers, cross-validated and explained. Start with config.yaml and README.md."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    sys.exit(f"Python {sys.version.split()[0]} found, 3.11 to 3.13 needed: TensorFlow has no wheel for others")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+from fercv.errors import InputError
+from fercv.settings import complete_config
+
+try:
+    config = complete_config(config, workflow.configfiles)
+except InputError as error:
+    sys.exit(str(error))
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/visualize.smk"
+
+
+localrules:
+    all,
+    data,
+    train,
+    evaluate,
+    visualize,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.data.input,
+        rules.train.input,
+        rules.evaluate.input,
+        rules.visualize.input,

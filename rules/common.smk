@@ -1,0 +1,99 @@
+"""What the rules share: names taken from the configuration, and the resources that jobs ask for."""
+
+import re
+
+from snakemake.exceptions import WorkflowError
+
+from fercv.codedigest import code_digest
+from fercv.settings import fold_names, model_layers
+
+E = f"results/{config['experiment']}"
+M = f"{E}/{{model}}"
+MODELS = config["models"]
+CLASSES = config["data"]["classes"]
+FOLDS = fold_names(config["folds"]["number"])
+
+
+def one_of(names):
+    """Regular expression of exactly these names; of nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    model=one_of(MODELS),
+    fold=one_of(FOLDS),
+    layer=one_of({*config["filters"]["layers"], *config["feature_maps"]["layers"]}),
+
+
+def code(rule_name):
+    """Digest of a rule's script with everything of the library that it needs, see fercv.codedigest."""
+    return code_digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py")
+
+
+def definition(wildcards):
+    """The complete definition of the wildcards' model."""
+    return config["definitions"][wildcards.model]
+
+
+def layers_of(model, block):
+    """Those layers asked for in a block of the config (filters, feature_maps) that a model has."""
+    return [layer for layer in config[block]["layers"] if layer in model_layers(config, model)]
+
+
+def fold_file(name, block=None):
+    """Path of a file of one fold: of the wildcard {fold}, or of the fold that a block of the config looks into."""
+    return f"{M}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
+
+
+def model_with_layer(block):
+    """Input function: the trained model that a block of the config looks into, refused where it lacks the layer."""
+
+    def trained_model(wildcards):
+        if wildcards.layer not in layers_of(wildcards.model, block):
+            raise WorkflowError(
+                f"{wildcards.model} has no layer {wildcards.layer}, or {block}.layers does not name it; "
+                f"it has {', '.join(layers_of(wildcards.model, block)) or 'none of those that are named'}"
+            )
+        return fold_file("model.keras", block).format(model=wildcards.model)
+
+    return trained_model
+
+
+def architecture(wildcards):
+    """Name of the architecture of the wildcards' model."""
+    return definition(wildcards)["architecture"]
+
+
+def settings(wildcards):
+    """Settings of the architecture of the wildcards' model."""
+    return definition(wildcards)["settings"]
+
+
+def width(wildcards):
+    """Width multiplier of a model; architectures without one count as full width."""
+    return settings(wildcards).get("width", 1.0)
+
+
+def training_threads(wildcards):
+    """A full-width net keeps four threads busy; a narrow one is faster as one of several single-threaded jobs."""
+    return 4 if width(wildcards) > 0.5 else 1
+
+
+def training_memory(wildcards, attempt):
+    """MB: TensorFlow itself, then weights, gradients, optimizer state and activations, which grow with the width."""
+    return int((2000 + 8000 * width(wildcards)) * attempt)
+
+
+def training_minutes(wildcards, attempt):
+    """Minutes, for a GPU or a narrow net; a cluster profile may ask for other times."""
+    return int((20 + 2 * definition(wildcards)["epochs"] * max(1, width(wildcards))) * attempt)
+
+
+def model_memory(wildcards, attempt):
+    """MB for looking into one trained model."""
+    return int((2000 + 4000 * width(wildcards)) * attempt)
+
+
+def model_minutes(wildcards, attempt):
+    """Minutes for looking into a trained model."""
+    return int((20 + 40 * width(wildcards)) * attempt)

@@ -1,0 +1,180 @@
+"""From the folds' predictions and histories to tables and the pictures of them."""
+
+
+rule evaluate:
+    input:
+        expand(f"{M}/{{file}}", model=MODELS, file=["accuracy.png", "confusion_matrix.png", "summary.csv"]),
+        f"{E}/comparison.csv",
+        f"{E}/comparison.png",
+        expand(f"{M}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
+
+
+def every_fold(name):
+    """Paths of a file of every fold, of the wildcard {model}."""
+    return expand(fold_file(name), fold=FOLDS, allow_missing=True)
+
+
+rule plot_accuracy:
+    input:
+        histories=every_fold("history.csv"),
+    output:
+        report(
+            f"{M}/accuracy.png",
+            caption="../report/accuracy.rst",
+            category="Accuracy",
+            labels={"model": "{model}", "figure": "accuracy over the epochs"},
+        ),
+    log:
+        f"{E}/logs/plot_accuracy/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/plot_accuracy/{{model}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        folds=FOLDS,
+        code=code("plot_accuracy"),
+    message:
+        "Draw the accuracy of {wildcards.model} over the epochs"
+    script:
+        "../scripts/plot_accuracy.py"
+
+
+rule pool_confusion:
+    input:
+        predictions=every_fold("predictions.csv"),
+    output:
+        matrix=f"{M}/confusion_matrix.csv",
+    log:
+        f"{E}/logs/pool_confusion/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/pool_confusion/{{model}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        classes=CLASSES,
+        code=code("pool_confusion"),
+    message:
+        "Pool the confusion matrix of {wildcards.model} over the folds"
+    script:
+        "../scripts/pool_confusion.py"
+
+
+rule plot_confusion:
+    input:
+        matrix=rules.pool_confusion.output.matrix,
+    output:
+        report(
+            f"{M}/confusion_matrix.png",
+            caption="../report/confusion_matrix.rst",
+            category="Confusion",
+            labels={"model": "{model}", "figure": "pooled confusion matrix"},
+        ),
+    log:
+        f"{E}/logs/plot_confusion/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/plot_confusion/{{model}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_confusion"),
+    message:
+        "Draw the confusion matrix of {wildcards.model}"
+    script:
+        "../scripts/plot_confusion.py"
+
+
+rule score_model:
+    input:
+        predictions=every_fold("predictions.csv"),
+        metrics=every_fold("metrics.json"),
+    output:
+        metrics=f"{M}/metrics.csv",
+        summary=f"{M}/summary.csv",
+        per_class=f"{M}/per_class.csv",
+    log:
+        f"{E}/logs/score_model/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/score_model/{{model}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        folds=FOLDS,
+        classes=CLASSES,
+        code=code("score_model"),
+    message:
+        "Score {wildcards.model} on each fold, over the folds and by class"
+    script:
+        "../scripts/score_model.py"
+
+
+rule compare_models:
+    input:
+        metrics=expand(rules.score_model.output.metrics, model=MODELS),
+    output:
+        comparison=f"{E}/comparison.csv",
+    log:
+        f"{E}/logs/compare_models.log",
+    benchmark:
+        f"{E}/benchmarks/compare_models.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        models=MODELS,
+        code=code("compare_models"),
+    message:
+        "Compare the models fold by fold"
+    script:
+        "../scripts/compare_models.py"
+
+
+rule plot_comparison:
+    input:
+        metrics=expand(rules.score_model.output.metrics, model=MODELS),
+        comparison=rules.compare_models.output.comparison,
+    output:
+        report(
+            f"{E}/comparison.png",
+            caption="../report/comparison.rst",
+            category="Comparison",
+            labels={"figure": "all models"},
+        ),
+    log:
+        f"{E}/logs/plot_comparison.log",
+    benchmark:
+        f"{E}/benchmarks/plot_comparison.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        models=MODELS,
+        code=code("plot_comparison"),
+    message:
+        "Draw the comparison of the models"
+    script:
+        "../scripts/plot_comparison.py"
+
+
+rule predict_held_out:
+    input:
+        models=every_fold("model.keras"),
+        images=rules.prepare_dataset.output.images,
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        predictions=f"{M}/held_out_predictions.csv",
+    log:
+        f"{E}/logs/predict_held_out/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/predict_held_out/{{model}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        classes=CLASSES,
+        code=code("predict_held_out"),
+    message:
+        "Predict the held-out rows with the folds of {wildcards.model} together"
+    script:
+        "../scripts/predict_held_out.py"

@@ -1,0 +1,63 @@
+"""One job for each model and fold."""
+
+
+rule train:
+    input:
+        expand(f"{M}/folds/{{fold}}/model.keras", model=MODELS, fold=FOLDS),
+        expand(f"{M}/architecture.txt", model=MODELS),
+
+
+rule summarize_architecture:
+    output:
+        f"{M}/architecture.txt",
+    log:
+        f"{E}/logs/summarize_architecture/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/summarize_architecture/{{model}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    resources:
+        mem_mb=model_memory,
+    params:
+        architecture=architecture,
+        settings=settings,
+        image_size=config["data"]["image_size"],
+        classes=CLASSES,
+        code=code("summarize_architecture"),
+    message:
+        "Summarize the layers of {wildcards.model}"
+    script:
+        "../scripts/summarize_architecture.py"
+
+
+rule train_fold:
+    input:
+        images=rules.prepare_dataset.output.images,
+        samples=rules.prepare_dataset.output.samples,
+        folds=rules.assign_folds.output.folds,
+    output:
+        model=fold_file("model.keras"),
+        history=fold_file("history.csv"),
+        predictions=fold_file("predictions.csv"),
+        metrics=fold_file("metrics.json"),
+        timing=fold_file("timing.csv"),
+    log:
+        f"{E}/logs/train_fold/{{model}}_{{fold}}.log",
+    benchmark:
+        f"{E}/benchmarks/train_fold/{{model}}_{{fold}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=training_memory,
+        runtime=training_minutes,
+    params:
+        definition=definition,
+        classes=CLASSES,
+        seed=config["seed"],
+        code=code("train_fold"),
+    message:
+        "Train {wildcards.model} on all folds but {wildcards.fold}"
+    script:
+        "../scripts/train_fold.py"

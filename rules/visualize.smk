@@ -1,0 +1,168 @@
+"""Looking into the trained models: what computes and what draws are different rules."""
+
+
+def layer_files(pattern, block):
+    """Paths of the files of every model and those of a block's layers that it has."""
+    return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
+
+
+rule visualize:
+    input:
+        expand(f"{M}/saliency.png", model=MODELS),
+        layer_files(f"{M}/filters_{{layer}}.png", "filters"),
+        layer_files(f"{M}/feature_maps_{{layer}}.png", "feature_maps"),
+
+
+rule compute_saliency:
+    input:
+        model=fold_file("model.keras", "saliency"),
+        images=rules.prepare_dataset.output.images,
+        samples=rules.prepare_dataset.output.samples,
+        folds=rules.assign_folds.output.folds,
+    output:
+        f"{M}/saliency.npz",
+    log:
+        f"{E}/logs/compute_saliency/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/compute_saliency/{{model}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        saliency=config["saliency"],
+        classes=CLASSES,
+        code=code("compute_saliency"),
+    message:
+        "Compute what {wildcards.model} looks at"
+    script:
+        "../scripts/compute_saliency.py"
+
+
+rule plot_saliency:
+    input:
+        rules.compute_saliency.output,
+    output:
+        report(
+            f"{M}/saliency.png",
+            caption="../report/saliency.rst",
+            category="Saliency",
+            labels={"model": "{model}", "figure": "saliency"},
+        ),
+    log:
+        f"{E}/logs/plot_saliency/{{model}}.log",
+    benchmark:
+        f"{E}/benchmarks/plot_saliency/{{model}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        threshold=config["saliency"]["threshold"],
+        classes=CLASSES,
+        code=code("plot_saliency"),
+    message:
+        "Draw what {wildcards.model} looks at"
+    script:
+        "../scripts/plot_saliency.py"
+
+
+rule ascend_filters:
+    input:
+        model_with_layer("filters"),
+    output:
+        f"{M}/filters_{{layer}}.npz",
+    log:
+        f"{E}/logs/ascend_filters/{{model}}_{{layer}}.log",
+    benchmark:
+        f"{E}/benchmarks/ascend_filters/{{model}}_{{layer}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        filters={key: value for key, value in config["filters"].items() if key != "layers"},
+        image_size=config["data"]["image_size"],
+        seed=config["seed"],
+        code=code("ascend_filters"),
+    message:
+        "Ascend the filters of {wildcards.layer} of {wildcards.model}"
+    script:
+        "../scripts/ascend_filters.py"
+
+
+rule plot_filters:
+    input:
+        rules.ascend_filters.output,
+    output:
+        report(
+            f"{M}/filters_{{layer}}.png",
+            caption="../report/filters.rst",
+            category="Filters",
+            labels={"model": "{model}", "figure": "filters of {layer}"},
+        ),
+    log:
+        f"{E}/logs/plot_filters/{{model}}_{{layer}}.log",
+    benchmark:
+        f"{E}/benchmarks/plot_filters/{{model}}_{{layer}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        steps=config["filters"]["steps"],
+        code=code("plot_filters"),
+    message:
+        "Draw the filters of {wildcards.layer} of {wildcards.model}"
+    script:
+        "../scripts/plot_filters.py"
+
+
+rule compute_feature_maps:
+    input:
+        model=model_with_layer("feature_maps"),
+        images=rules.prepare_dataset.output.images,
+    output:
+        f"{M}/feature_maps_{{layer}}.npz",
+    log:
+        f"{E}/logs/compute_feature_maps/{{model}}_{{layer}}.log",
+    benchmark:
+        f"{E}/benchmarks/compute_feature_maps/{{model}}_{{layer}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    resources:
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        image=config["feature_maps"]["image"],
+        code=code("compute_feature_maps"),
+    message:
+        "Compute the feature maps of {wildcards.layer} of {wildcards.model}"
+    script:
+        "../scripts/compute_feature_maps.py"
+
+
+rule plot_feature_maps:
+    input:
+        rules.compute_feature_maps.output,
+    output:
+        report(
+            f"{M}/feature_maps_{{layer}}.png",
+            caption="../report/feature_maps.rst",
+            category="Feature maps",
+            labels={"model": "{model}", "figure": "feature maps of {layer}"},
+        ),
+    log:
+        f"{E}/logs/plot_feature_maps/{{model}}_{{layer}}.log",
+    benchmark:
+        f"{E}/benchmarks/plot_feature_maps/{{model}}_{{layer}}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_feature_maps"),
+    message:
+        "Draw the feature maps of {wildcards.layer} of {wildcards.model}"
+    script:
+        "../scripts/plot_feature_maps.py"

@@ -1,0 +1,33 @@
+"""Find by gradient ascent an image that drives each filter of a layer."""
+
+import numpy as np
+
+from fercv import backend, jobs
+from fercv.activations import find_layer
+from fercv.ascent import ascend_filters
+from fercv.seeds import derive_seed
+from fercv.training import load_model
+
+
+def main(snakemake):
+    """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
+    settings, layer = snakemake.params.filters, snakemake.wildcards.layer
+    seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
+    backend.configure(snakemake.threads, seed)
+    model = load_model(snakemake.input[0])
+    filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
+    ascended = ascend_filters(
+        model,
+        layer,
+        filters,
+        image_shape=tuple(snakemake.params.image_size),
+        steps=settings["steps"],
+        step_size=settings["step_size"],
+        seed=seed,
+        batch_size=settings["batch_size"],
+    )
+    np.savez(snakemake.output[0], filters=filters, images=ascended.images, activations=ascended.activations)
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,16 @@
+"""Compare the models fold by fold."""
+
+import pandas as pd
+
+from fercv import jobs
+from fercv.metrics import compare
+
+
+def main(snakemake):
+    """Write comparison.csv: each model's measures, then the paired differences of each two models."""
+    tables = zip(snakemake.params.models, map(pd.read_csv, snakemake.input.metrics), strict=True)
+    compare(dict(tables)).to_csv(snakemake.output.comparison, index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

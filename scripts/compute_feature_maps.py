@@ -1,0 +1,30 @@
+"""Compute what a layer makes of one image."""
+
+import numpy as np
+
+from fercv import backend, jobs
+from fercv.activations import feature_maps
+from fercv.errors import InputError
+from fercv.preprocessing import standardize
+from fercv.seeds import derive_seed
+from fercv.training import load_model
+
+
+def main(snakemake):
+    """Write feature_maps_<layer>.npz: image, maps."""
+    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    index = snakemake.params.image
+    if index >= len(images):
+        raise InputError(
+            f"feature_maps.image is {index}, but the data has {len(images)} images; choose from 0 to {len(images) - 1}"
+        )
+    image = images[index]
+    maps = feature_maps(
+        load_model(snakemake.input.model), snakemake.wildcards.layer, standardize(image[None])[0, ..., 0]
+    )
+    np.savez(snakemake.output[0], image=image, maps=maps)
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

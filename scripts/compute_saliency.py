@@ -1,0 +1,42 @@
+"""Compute saliency maps of validation images of each class."""
+
+import numpy as np
+import pandas as pd
+
+from fercv import backend, jobs
+from fercv.preprocessing import standardize
+from fercv.saliency import class_score_gradient, compute_saliency, mask_image
+from fercv.seeds import derive_seed
+from fercv.training import load_model, predict
+
+BATCH_SIZE = 64
+
+
+def main(snakemake):
+    """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
+    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    settings = snakemake.params.saliency
+    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    folds = pd.read_csv(snakemake.input.folds)
+    validated = folds.loc[folds["fold"] == settings["fold"], "index"]
+    chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
+    index = chosen["index"].to_numpy()
+
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    model = load_model(snakemake.input.model)
+    probabilities = predict(model, images, index, BATCH_SIZE)
+    shown = images[index]
+    heat = compute_saliency(class_score_gradient(model), standardize(shown), probabilities.argmax(axis=1), BATCH_SIZE)
+    np.savez(
+        snakemake.output[0],
+        index=index,
+        images=shown,
+        labels=chosen["label"].to_numpy(),
+        probabilities=probabilities,
+        heat=heat,
+        masked=np.stack([mask_image(*pair, settings["threshold"]) for pair in zip(shown, heat, strict=True)]),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,129 @@
+"""The engine: Keras 3, TensorFlow by default, set up the same for every user.
+
+Every module that needs Keras takes it from here (`from fercv.backend import keras`), so that the settings below hold
+before anything is built. Only this module touches `tensorflow` itself.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# Keras reads its backend while it is imported; a user's ~/.keras/keras.json must not decide it.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def silent_import():
+    """Keep what TensorFlow's C++ part prints while it is imported off the terminal, unless the import fails.
+
+    TF 2.21 prints four lines about its build before it heeds TF_CPP_MIN_LOG_LEVEL, and would in each job.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            printed.seek(0)
+            os.write(terminal, printed.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+with silent_import():
+    import keras
+
+from fercv.errors import InputError
+
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+keras.config.set_dtype_policy("float32")
+
+__all__ = ["BACKEND", "configure", "devices", "keras", "value_and_gradient", "warn_of_unused_gpu"]
+
+BACKEND = keras.backend.backend()
+log = logging.getLogger("fercv")
+
+
+def configure(threads: int, seed: int, precision: str = "float32") -> None:
+    """Fix what a job computes with: threads, seeds and precision. Call it once, before anything is built.
+
+    Args:
+        threads: processor threads of this job.
+        seed: seed of weights, dropout and everything else that Keras draws, 0 <= seed < 2**32.
+        precision: `float32`, or `bfloat16` for Keras' mixed_bfloat16 policy (weights stay float32).
+
+    TensorFlow's op determinism makes two runs on the same machine equal bit for bit, see
+    https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.experimental.enable_op_determinism()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+
+
+def devices() -> list[str]:
+    """Names of the devices that Keras computes on: its GPUs or TPUs, and the processor where it has none."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        found = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
+        return [name for name in found if not name.startswith("CPU")] or found
+    return keras.distribution.list_devices()
+
+
+def warn_of_unused_gpu() -> None:
+    """Log one warning where nvidia-smi lists a GPU that Keras does not use, with the mending."""
+    if shutil.which("nvidia-smi") is None or any("cpu" not in name.lower() for name in devices()):
+        return
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    if listed.returncode == 0 and gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        log.warning(
+            "nvidia-smi lists %d GPU(s), Keras sees none and trains on the processor; "
+            "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",
+            len(gpus),
+        )
+
+
+def value_and_gradient(score):
+    """Compile a score together with its gradient with respect to its first argument.
+
+    Args:
+        score: function of (inputs (n, ...), *more tensors) that returns one number per input, shape (n,).
+
+    Returns:
+        A function of the same arguments that returns (scores (n,), gradients shaped like the inputs), as tensors.
+
+    Raises:
+        InputError: `keras.ops` has no gradients, so only TensorFlow is supported.
+    """
+    if BACKEND != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND is {BACKEND!r}: saliency and gradient ascent need TensorFlow; unset KERAS_BACKEND for them"
+        )
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def compiled(inputs, *more):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            values = score(inputs, *more)
+        return values, tape.gradient(values, inputs)
+
+    return lambda inputs, *more: compiled(*(tf.convert_to_tensor(value) for value in (inputs, *more)))

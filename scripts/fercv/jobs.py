@@ -1,0 +1,33 @@
+"""What every script of the workflow shares: its log, and how it ends on an error."""
+
+import logging
+import sys
+import traceback
+
+from fercv.errors import InputError
+
+
+def run(main, snakemake) -> None:
+    """Run a script's `main(snakemake)` with logging to the rule's log file and warnings also to the terminal.
+
+    An InputError ends the process with exit status 1 and its one line, on the terminal and last in the log. Any other
+    exception is a defect of the program and is written to both with its traceback.
+    """
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(file)
+    log = logging.getLogger("fercv")
+    log.addHandler(terminal)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        main(snakemake)
+    except InputError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
+        sys.exit(1)

@@ -1,0 +1,246 @@
+"""The configuration: checked against its schema, completed, and scaled.
+
+Standard library, PyYAML and jsonschema only, since the Snakefile runs this at every start.
+"""
+
+import contextlib
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from fercv import architectures
+from fercv.errors import InputError
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+
+TYPE_NAMES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a block of keys",
+    "null": "null",
+}
+
+
+def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
+    """Check a merged configuration and return it ready for use.
+
+    In what is returned, every definition is complete (the schema's defaults filled in, keys in the schema's order) and
+    has the chosen scale applied; `data.images` is the scale's number of images or None; `filters.count` is cut to the
+    scale's number; `scale` and `scales` are gone.
+
+    Args:
+        config: the merged content of the config files.
+        files: their paths in the order of merging, for the messages.
+
+    Raises:
+        InputError: one line that names the file, the key, its value, what is expected and the mending.
+    """
+    with SCHEMA.open(encoding="utf-8") as file:
+        schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    check_schema(config, schema, files)
+
+    def refuse(key: Sequence, value, text: str):
+        raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
+
+    config = copy.deepcopy(dict(config))
+    built_in = config["data"]["source"] == "synthetic"
+    if built_in != config["experiment"].startswith("demo"):
+        refuse(
+            ["experiment"],
+            config["experiment"],
+            f"but data.source is {config['data']['source']!r}: the built-in faces go with an experiment whose name "
+            "begins with `demo`, other data with another name; set both keys",
+        )
+    scales = {"full": {}} | config.pop("scales")
+    scale_name = config.pop("scale")
+    if scale_name not in scales:
+        refuse(["scale"], scale_name, f"which is not among scales: {names(scales)}{did_you_mean(scale_name, scales)}")
+    if scale_name == "demo" and not built_in:
+        refuse(["scale"], scale_name, "made for the built-in faces; set scale: full, or one of your own under `scales`")
+    for name in config["models"]:
+        if name not in config["definitions"]:
+            hint = did_you_mean(name, config["definitions"])
+            refuse(["models"], name, f"which is not among definitions: {names(config['definitions'])}{hint}")
+    scale = scales[scale_name]
+    for name in scale.get("definitions", {}):
+        if name not in config["definitions"]:
+            hint = did_you_mean(name, config["definitions"])
+            refuse(["scales", scale_name, "definitions"], name, f"which is not among definitions{hint}")
+
+    known_layers = set()
+    for name, definition in config["definitions"].items():
+        definition = merge(definition, scale.get("definitions", {}).get(name, {}))
+        definition = with_defaults(definition, schema["$defs"]["definition"])
+        definition["settings"] = check_architecture(name, definition, files)
+        config["definitions"][name] = definition
+        known_layers |= set(model_layers(config, name))
+    config["data"]["images"] = scale.get("images")
+    config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
+
+    for block in ("saliency", "filters", "feature_maps"):
+        if config[block]["fold"] >= config["folds"]["number"]:
+            refuse(
+                [block, "fold"],
+                config[block]["fold"],
+                f"expected at most {config['folds']['number'] - 1}, the last fold",
+            )
+    for block in ("filters", "feature_maps"):
+        for layer in config[block]["layers"]:
+            if layer not in known_layers:
+                refuse([block, "layers"], layer, f"which no definition has{did_you_mean(layer, known_layers)}")
+    if config["data"]["images"] is not None and config["data"]["images"] < config["folds"]["number"]:
+        refuse(["scales", scale_name, "images"], config["data"]["images"], "fewer images than folds.number")
+    return config
+
+
+def fold_names(number: int) -> list[str]:
+    """The names of the folds, padded to at least two digits: 00, 01, ..."""
+    digits = max(2, len(str(number - 1)))
+    return [str(fold).zfill(digits) for fold in range(number)]
+
+
+def model_layers(config: Mapping, name: str) -> list[str]:
+    """The layer names of a model of a completed configuration."""
+    definition = config["definitions"][name]
+    shape = (*config["data"]["image_size"], 1)
+    return architectures.layer_names(
+        definition["architecture"], shape, len(config["data"]["classes"]), definition["settings"]
+    )
+
+
+def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> dict:
+    """The complete settings of a definition's architecture, or an InputError where they do not fit its function."""
+    known = architectures.architecture_names()
+    architecture = definition["architecture"]
+    key = ["definitions", name, "architecture"]
+    if architecture not in known:
+        raise InputError(
+            f"{origin(files, key)}: {dotted(key)} is {architecture!r}, which scripts/fercv/architectures.py does not "
+            f"define; it defines {names(known)}{did_you_mean(architecture, known)}"
+        )
+    settings = architectures.settings_of(architecture)
+    for setting, value in definition["settings"].items():
+        key = ["definitions", name, "settings", setting]
+        if setting not in settings:
+            raise InputError(
+                f"{origin(files, key)}: {dotted(key)} is unknown, {architecture} takes {names(settings)}"
+                f"{did_you_mean(setting, settings)}"
+            )
+        default = settings[setting]
+        kind = "boolean" if isinstance(default, bool) else "number" if isinstance(default, float) else None
+        fits = {
+            "boolean": isinstance(value, bool),
+            "number": isinstance(value, int | float) and not isinstance(value, bool),
+            None: isinstance(value, type(default)),
+        }[kind]
+        expected = TYPE_NAMES.get(kind, f"of the kind of {default!r}")
+        if setting == "dropout":
+            fits, expected = fits and 0 <= value < 1, "a number from 0, below 1"
+        elif setting == "width":
+            fits, expected = fits and 0 < value <= 16, "a number above 0, at most 16"
+        if not fits:
+            raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, expected {expected}")
+    return settings | dict(definition["settings"])
+
+
+def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
+    """Raise an InputError for the first key, in the order of the file, that does not fit the schema."""
+    # JSON counts 20.0 among the whole numbers; Python's range does not.
+    whole = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator = validators.extend(Draft202012Validator, type_checker=whole)(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
+        raise InputError(explain(error, files))
+
+
+def explain(error, files: Sequence[str]) -> str:
+    """One line for a jsonschema error."""
+    path, value, rule = list(error.absolute_path), error.instance, error.schema
+    if error.validator == "additionalProperties":
+        known = rule.get("properties", {})
+        key = next(key for key in value if key not in known)
+        return (
+            f"{origin(files, [*path, key])}: {dotted([*path, key])} is unknown{did_you_mean(key, known)}; "
+            f"known here: {names(known)}"
+        )
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in value)
+        return f"{origin(files, path)}: {dotted([*path, missing])} is missing; config.yaml shows it"
+    description = rule.get("description")
+    if description is None:
+        kinds = rule.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        description = " or ".join(TYPE_NAMES[kind] for kind in kinds) or f"what {error.validator} asks"
+        if "pattern" in rule:
+            description = "a name of letters, digits, - and _ that begins with a letter"
+    hint = ""
+    if isinstance(value, str) and rule.get("type") in ("number", "integer"):
+        with contextlib.suppress(ValueError):
+            hint = f" (YAML reads {value} as a text: write {float(value)!r}, without quotes)"
+    if isinstance(value, str) and "enum" in rule:
+        hint = did_you_mean(value, rule["enum"])
+    return f"{origin(files, path)}: {dotted(path)} is {shown(value)}, expected {description}{hint}"
+
+
+def with_defaults(value: Mapping, schema: Mapping) -> dict:
+    """A block with the schema's defaults where it is silent, to any depth, in the order of the schema."""
+    filled = {}
+    for key, rule in schema["properties"].items():
+        filled[key] = copy.deepcopy(value.get(key, rule.get("default")))
+        if "properties" in rule:
+            filled[key] = with_defaults(filled[key], rule)
+    return filled
+
+
+def merge(base: Mapping, change: Mapping) -> dict:
+    """`base` with the entries of `change` over it, block by block, as Snakemake merges config files."""
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def origin(files: Sequence[str], key: Sequence) -> str:
+    """The last of the config files that holds a key, or the first file where none does (as with --config)."""
+    for file in reversed(files):
+        with Path(file).open(encoding="utf-8") as opened:
+            node = yaml.load(opened, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for part in key:
+            inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
+            if not inside:
+                break
+            node = node[part]
+        else:
+            return str(file)
+    return str(files[0]) if files else "config"
+
+
+def dotted(key: Sequence) -> str:
+    """A key's path as it is written in messages, e.g. `data.image_size.0`."""
+    return ".".join(str(part) for part in key) or "the configuration"
+
+
+def shown(value) -> str:
+    """A value as it stands in a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def names(values) -> str:
+    """A list of names for a message."""
+    return ", ".join(map(str, values))
+
+
+def did_you_mean(name, known) -> str:
+    """`; did you mean 'x'?` where one of the known names is close, else nothing."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,238 @@
+"""Training one fold: the loop over epochs, prediction, and a model file that is the same bytes each time."""
+
+import json
+import logging
+import math
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from fercv import backend
+from fercv.architectures import build_model
+from fercv.augmentation import augment
+from fercv.backend import keras
+from fercv.errors import InputError
+from fercv.preprocessing import model_inputs
+
+log = logging.getLogger("fercv")
+
+# The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class TrainedFold(NamedTuple):
+    """What a training run leaves behind.
+
+    model: float32 Keras model, uncompiled.
+    history: one dict an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate.
+    timing: one dict an epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
+    """
+
+    model: object
+    history: list[dict]
+    timing: list[dict]
+
+
+def learning_rate(definition: dict, epoch: int) -> float:
+    """The learning rate of an epoch (from 0) by the definition's schedule.
+
+    `constant`; `cosine`: half a cosine from the full rate down to nearly zero in the last epoch (Loshchilov & Hutter
+    2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every` epochs. Each may begin
+    with `warmup` epochs in which the rate rises evenly.
+    """
+    rate, schedule, epochs = definition["learning_rate"], definition["schedule"], definition["epochs"]
+    warmup = schedule["warmup"]
+    if epoch < warmup:
+        return rate * (epoch + 1) / (warmup + 1)
+    if schedule["name"] == "cosine":
+        return rate * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup)))
+    if schedule["name"] == "step":
+        return rate * schedule["factor"] ** ((epoch - warmup) // schedule["every"])
+    return rate
+
+
+def make_optimizer(definition: dict):
+    """The definition's Keras optimizer. `sgd` has Nesterov momentum 0.9, the usual choice for this data."""
+    options = {"learning_rate": definition["learning_rate"], "weight_decay": definition["weight_decay"] or None}
+    if definition["optimizer"] == "sgd":
+        options |= {"momentum": 0.9, "nesterov": True}
+    return keras.optimizers.get({"class_name": definition["optimizer"], "config": options})
+
+
+def class_weights(labels, classes: int, kind: str):
+    """Weight of each class in the loss.
+
+    Args:
+        labels: int (n,), of the training rows.
+        classes: number of classes.
+        kind: `none` for ones; `balanced` for n / (classes * count), scikit-learn's rule; `square_root` for the square
+            roots of these, scaled so that the mean weight of a training row is 1.
+
+    Returns:
+        float32 (classes,).
+    """
+    if kind == "none":
+        return np.ones(classes, np.float32)
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    weights = len(labels) / (classes * counts)
+    if kind == "square_root":
+        weights = np.sqrt(weights)
+        weights /= weights[labels].mean()
+    return weights.astype(np.float32)
+
+
+def train(definition, images, labels, training, validation, classes, seed, watch=None, name="model") -> TrainedFold:
+    """Train one model on the rows of one fold.
+
+    An epoch visits the training rows in an order drawn from (seed, epoch), in full batches: what doesn't fill the last
+    one is left out this time. Images are augmented, then standardized.
+
+    Args:
+        definition: a complete definition of the config.
+        images: uint8 (n, height, width); may be memory-mapped, rows are read batch by batch.
+        labels: int (n,).
+        training: row numbers to learn from.
+        validation: row numbers to measure on after each epoch; they decide nothing.
+        classes: number of classes.
+        seed: what shuffling and augmentation are drawn from; weights and dropout come from `backend.configure`.
+        watch: row numbers that early stopping watches, not in `training` or `validation`; None switches it off. The
+            weights of the epoch with the lowest loss on them are kept.
+        name: for messages, e.g. "cnn fold 03".
+
+    Raises:
+        InputError: the loss is no longer a number.
+    """
+    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
+    # XLA takes longer to compile such a net for a processor than it saves in a short run.
+    model.compile(
+        optimizer=make_optimizer(definition),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    weights = class_weights(labels[training], classes, definition["class_weights"])
+    batch_size = min(definition["batch_size"], len(training))
+    steps = len(training) // batch_size
+    history, timing = [], []
+    best_loss, best_weights, waited = math.inf, None, 0
+    for epoch in range(definition["epochs"]):
+        began = time.perf_counter()
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(training)
+        model.optimizer.learning_rate = learning_rate(definition, epoch)
+        sums = {"loss": 0.0, "accuracy": 0.0}
+        for step in tqdm(range(steps), f"{name} epoch {epoch + 1}/{definition['epochs']}", leave=False, disable=None):
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            inputs = model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
+            logs = model.train_on_batch(inputs, labels[rows], weights[labels[rows]], return_dict=True)
+            sums = {key: sums[key] + float(logs[key]) for key in sums}
+            if not math.isfinite(logs["loss"]):
+                raise InputError(
+                    f"{name}: the loss became {logs['loss']} in epoch {epoch + 1}; lower the definition's "
+                    f"learning_rate (it is {definition['learning_rate']}) or choose precision: float32"
+                )
+        trained = time.perf_counter()
+        losses = {}
+        for key, rows in [("val", validation), ("watch", watch)]:
+            if rows is not None:
+                losses[key] = cross_entropy_and_accuracy(predict(model, images, rows, batch_size), labels[rows])
+        history.append(
+            {
+                "epoch": epoch + 1,
+                "loss": sums["loss"] / steps,
+                "accuracy": sums["accuracy"] / steps,
+                "val_loss": losses["val"][0],
+                "val_accuracy": losses["val"][1],
+                "learning_rate": learning_rate(definition, epoch),
+            }
+        )
+        timing.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(trained - began, 3),
+                "images_per_second": round(steps * batch_size / (trained - began), 1),
+                "validation_seconds": round(time.perf_counter() - trained, 3),
+            }
+        )
+        row = history[-1]
+        log.info(
+            "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s",
+            name, row["epoch"], definition["epochs"], row["loss"], row["accuracy"], row["val_loss"],
+            row["val_accuracy"], timing[-1]["images_per_second"],
+        )  # fmt: skip
+        if watch is not None:
+            if losses["watch"][0] < best_loss:
+                best_loss, best_weights, waited = losses["watch"][0], model.get_weights(), 0
+            else:
+                waited += 1
+            if waited >= definition["early_stopping"]["patience"]:
+                log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
+                break
+    # The file is the same whatever precision it was trained in: the weights are float32 in both.
+    keras.config.set_dtype_policy("float32")
+    final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
+    final.set_weights(best_weights if best_weights is not None else model.get_weights())
+    return TrainedFold(final, history, timing)
+
+
+def predict(model, images, rows, batch_size: int):
+    """Class probabilities of the given rows.
+
+    Every batch has the same shape, the last one padded, so that the model is traced once. `keras.Model.predict` is
+    avoided: its tf.data iterator may idle for seconds before it ends.
+
+    Args:
+        model: Keras model with a softmax output.
+        images: uint8 (n, height, width); may be memory-mapped.
+        rows: row numbers, int (m,).
+        batch_size: rows that are predicted at once.
+
+    Returns:
+        float32 (m, classes).
+    """
+    batches = []
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
+        probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
+        batches.append(np.asarray(probabilities, np.float32)[: len(batch)])
+    return np.concatenate(batches)
+
+
+def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:
+    """Mean cross-entropy in nats and accuracy of probabilities (n, classes) against labels (n,)."""
+    chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    loss = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean()
+    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def save_model(model, path) -> None:
+    """Save a model in Keras' format, equal bytes for equal weights.
+
+    Keras writes the time of saving into the zip's entries and its metadata; both are set to a fixed date.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        unfixed = Path(folder) / "model.keras"
+        model.save(unfixed)
+        with zipfile.ZipFile(unfixed) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as fixed:
+            for name in saved.namelist():
+                content = saved.read(name)
+                if name == "metadata.json":
+                    date = "{:04d}-{:02d}-{:02d}@{:02d}:{:02d}:{:02d}".format(*FIXED_DATE)
+                    content = json.dumps(json.loads(content) | {"date_saved": date}).encode()
+                fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
+
+
+def load_model(path):
+    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def run_description(threads: int, precision: str) -> dict:
+    """What a run's numbers depend on besides its definition and data: engine, precision and thread count."""
+    return {"backend": backend.BACKEND, "keras": keras.__version__, "precision": precision, "threads": threads}

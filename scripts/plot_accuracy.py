@@ -1,0 +1,23 @@
+"""Draw training and validation accuracy over the epochs: mean, spread and every single fold."""
+
+import pandas as pd
+
+from fercv import figures, jobs
+from fercv.metrics import accuracy_curves
+
+
+def main(snakemake):
+    """Write accuracy.png."""
+    tables = [
+        pd.read_csv(path).assign(fold=fold)
+        for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
+    ]
+    histories = pd.concat(tables)[["fold", "epoch", "accuracy", "val_accuracy"]]
+    figure = figures.accuracy_figure(
+        histories, accuracy_curves(histories), f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
+    )
+    figures.save_figure(figure, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

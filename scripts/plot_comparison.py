@@ -1,0 +1,22 @@
+"""Draw the models side by side and their paired differences."""
+
+import pandas as pd
+
+from fercv import figures, jobs
+
+
+def main(snakemake):
+    """Write comparison.png."""
+    folds = pd.concat(
+        pd.read_csv(path).assign(model=model)
+        for model, path in zip(snakemake.params.models, snakemake.input.metrics, strict=True)
+    )
+    comparison = pd.read_csv(snakemake.input.comparison, keep_default_na=False, na_values={"p_value": [""]})
+    comparison = comparison[comparison["measure"].isin(["accuracy", "balanced_accuracy"])]
+    alone = comparison["versus"] == ""
+    figure = figures.comparison_figure(folds, comparison[alone], comparison[~alone])
+    figures.save_figure(figure, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,19 @@
+"""Draw the images that drive the filters of a layer."""
+
+import numpy as np
+
+from fercv import figures, jobs
+
+
+def main(snakemake):
+    """Write filters_<layer>.png."""
+    title = f"Filters of layer {snakemake.wildcards.layer} (# Ascent Epoch {snakemake.params.steps})"
+    with np.load(snakemake.input[0]) as saved:
+        figure = figures.filters_figure(
+            saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"]
+        )
+    figures.save_figure(figure, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

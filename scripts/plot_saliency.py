@@ -1,0 +1,26 @@
+"""Draw each image, its saliency, and the image with only its salient pixels."""
+
+import numpy as np
+
+from fercv import figures, jobs
+
+
+def main(snakemake):
+    """Write saliency.png."""
+    classes = np.array(snakemake.params.classes)
+    with np.load(snakemake.input[0]) as saved:
+        figure = figures.saliency_figure(
+            saved["images"],
+            saved["heat"],
+            saved["masked"],
+            classes[saved["labels"]],
+            classes[saved["probabilities"].argmax(axis=1)],
+            saved["probabilities"].max(axis=1),
+            snakemake.params.threshold,
+            f"Saliency of {snakemake.wildcards.model}",
+        )
+    figures.save_figure(figure, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""Draw a contact sheet: the first training images of each class."""
+
+import numpy as np
+import pandas as pd
+
+from fercv import figures, jobs
+
+
+def main(snakemake):
+    """Write samples.png."""
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    shown = samples[samples["usage"].isin(["Training", ""])]
+    rows = {
+        name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: snakemake.params.per_class]]
+        for label, name in enumerate(snakemake.params.classes)
+    }
+    figure = figures.samples_figure(rows, f"First samples of each class, {len(shown):,} in all")
+    figures.save_figure(figure, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

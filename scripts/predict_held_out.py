@@ -1,0 +1,32 @@
+"""Predict the rows that are not for training with all folds' models together."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from fercv import backend, jobs
+from fercv.seeds import derive_seed
+from fercv.training import load_model, predict
+
+log = logging.getLogger("fercv")
+
+
+def main(snakemake):
+    """Write held_out_predictions.csv: the folds' averaged probabilities of each row."""
+    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    rows = samples.loc[~samples["usage"].isin(["Training", ""]), ["index", "label", "usage"]].reset_index(drop=True)
+    total = np.zeros((len(rows), len(snakemake.params.classes)))
+    for path in snakemake.input.models:
+        total += predict(load_model(path), images, rows["index"].to_numpy(), batch_size=256)
+    mean = pd.DataFrame(total / len(snakemake.input.models), columns=snakemake.params.classes)
+    for usage, part in rows.groupby("usage"):
+        right = mean.loc[part.index].to_numpy().argmax(axis=1) == part["label"]
+        log.info("%s: accuracy %.4f on %d rows of %s", snakemake.wildcards.model, right.mean(), len(part), usage)
+    pd.concat([rows, mean], axis=1).to_csv(snakemake.output.predictions, index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,85 @@
+"""Read the data source, or draw the built-in faces, into one array of images and one table of samples."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from fercv import datasets, jobs, synthetic
+from fercv.errors import InputError
+from fercv.seeds import derive_seed
+
+log = logging.getLogger("fercv")
+
+
+def main(snakemake):
+    """Write images.npy and samples.csv."""
+    data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
+    if data["source"] == "synthetic":
+        images, samples = draw(data, seed)
+    else:
+        images, samples = datasets.read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
+        if data["images"] is not None and data["images"] < len(images):
+            chosen = stratified_rows(samples, data["images"], seed)
+            images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
+    check_usages(samples, data)
+    samples.insert(0, "index", np.arange(len(samples)))
+    samples["duplicate_group"] = datasets.duplicate_groups(images)
+    log.info(
+        "%d images of %dx%d pixels, %d of them exact duplicates of an earlier one",
+        *images.shape, len(images) - samples["duplicate_group"].nunique(),
+    )  # fmt: skip
+    np.save(snakemake.output.images, images)
+    columns = ["index", "label", "usage", "duplicate_group", "source"]
+    samples.to_csv(snakemake.output.samples, columns=columns, index=False, lineterminator="\n")
+
+
+def draw(data, seed):
+    """The built-in faces as images and samples, refused where the config asks for others than can be drawn."""
+    height, width = data["image_size"]
+    if list(data["classes"]) != list(synthetic.CLASSES) or height != width:
+        raise InputError(
+            f"data.source: synthetic draws square images of the classes {', '.join(synthetic.CLASSES)}; found "
+            f"data.classes {', '.join(data['classes'])} and data.image_size {height}, {width}: set these"
+        )
+    count = data["images"] or 35887  # as many as FER2013 has
+    faces = synthetic.draw_faces(count, seed, height, held_out=0.1 if data["held_out"] else 0.0)
+    source = [f"face {number}" for number in range(count)]
+    return faces.images, pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
+
+
+def stratified_rows(samples, count, seed):
+    """Row numbers of `count` samples in their order, with the usages and classes in the proportions of the whole."""
+    strata = samples["usage"] + "/" + samples["label"].astype(str)
+    try:
+        chosen, _ = train_test_split(np.arange(len(samples)), train_size=count, stratify=strata, random_state=seed)
+    except ValueError:
+        raise InputError(
+            f"the scale's images: {count} of {len(samples)} samples are too few to hold each of the {strata.nunique()} "
+            "combinations of usage and class; raise it, or set it to null"
+        ) from None
+    return np.sort(chosen)
+
+
+def check_usages(samples, data):
+    """Refuse a promise of held-out rows that the data don't keep, and name held-out rows that nobody asked for."""
+    held_out = ~samples["usage"].isin(["Training", ""])
+    if held_out.all():
+        raise InputError(
+            f"{data['source']}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds "
+            "are made of Training rows, or of all rows where no usage is given"
+        )
+    if data["held_out"] and not held_out.any():
+        raise InputError(
+            f"data.held_out is true, but all rows of {data['source']} are for training; set data.held_out: false"
+        )
+    if held_out.any() and not data["held_out"]:
+        log.warning(
+            "%d rows of %s are not for training and stay unused; set data.held_out: true to have them predicted",
+            held_out.sum(), data["source"],
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

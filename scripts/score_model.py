@@ -1,0 +1,39 @@
+"""Score a model: on each fold, over the folds, and by class."""
+
+import json
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from fercv import jobs
+from fercv.metrics import confusion_counts, fold_measures, per_class, summarize
+
+log = logging.getLogger("fercv")
+
+
+def main(snakemake):
+    """Write metrics.csv, summary.csv and per_class.csv."""
+    classes, rows, counts = snakemake.params.classes, [], 0
+    files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
+    for fold, predictions_path, metrics_path in files:
+        predictions = pd.read_csv(predictions_path)
+        measures = fold_measures(predictions, classes)
+        recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
+        if measures["accuracy"] != recorded["accuracy"] or measures["n"] != recorded["n"]:
+            log.warning(
+                "%s gives an accuracy of %.4f, %s recorded %.4f when the fold was trained: one of the two was changed "
+                "since; delete both to have the fold trained again",
+                predictions_path, measures["accuracy"], metrics_path, recorded["accuracy"],
+            )  # fmt: skip
+        rows.append({"fold": fold} | measures)
+        predicted = predictions[classes].to_numpy().argmax(axis=1)
+        counts = counts + confusion_counts(predictions["label"].to_numpy(), predicted, len(classes))
+    metrics = pd.DataFrame(rows)
+    metrics.to_csv(snakemake.output.metrics, index=False, lineterminator="\n")
+    summarize(metrics).to_csv(snakemake.output.summary, index=False, lineterminator="\n")
+    per_class(counts, classes).to_csv(snakemake.output.per_class, index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,19 @@
+"""Write Keras' own summary of a model."""
+
+from pathlib import Path
+
+from fercv import jobs
+from fercv.architectures import build_model
+
+
+def main(snakemake):
+    """Write architecture.txt."""
+    params = snakemake.params
+    model = build_model(params.architecture, (*params.image_size, 1), len(params.classes), params.settings)
+    lines = []
+    model.summary(line_length=110, print_fn=lines.append)
+    Path(snakemake.output[0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821

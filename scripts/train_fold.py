@@ -1,0 +1,56 @@
+"""Train one model on all folds but one, and predict that one."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fercv import backend, jobs
+from fercv.folds import inner_split
+from fercv.metrics import fold_measures
+from fercv.seeds import derive_seed
+from fercv.training import predict, run_description, save_model, train
+
+log = logging.getLogger("fercv")
+
+
+def main(snakemake):
+    """Write model.keras, history.csv, predictions.csv, metrics.json and timing.csv of one fold."""
+    definition, classes, fold = snakemake.params.definition, snakemake.params.classes, snakemake.wildcards.fold
+    name = f"{snakemake.wildcards.model} fold {fold}"
+    seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
+    backend.configure(snakemake.threads, seed, definition["precision"])
+    backend.warn_of_unused_gpu()
+    log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
+
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    folds = pd.read_csv(snakemake.input.folds)
+    labels = samples["label"].to_numpy()
+    validation = folds.loc[folds["fold"] == int(fold), "index"].to_numpy()
+    training, watch = folds.loc[folds["fold"] != int(fold), "index"].to_numpy(), None
+    if definition["early_stopping"]["enabled"]:
+        groups = samples["duplicate_group"].to_numpy()[training]
+        watched = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
+        training, watch = training[~watched], training[watched]
+
+    trained = train(definition, images, labels, training, validation, len(classes), seed, watch, name)
+    probabilities = predict(trained.model, images, validation, definition["batch_size"])
+
+    predictions = pd.DataFrame(probabilities, columns=classes)
+    predictions.insert(0, "index", validation)
+    predictions.insert(1, "label", labels[validation])
+    metrics = fold_measures(predictions, classes)
+    metrics |= {"epochs": len(trained.history), "training_rows": len(training)}
+    metrics |= run_description(snakemake.threads, definition["precision"])
+    save_model(trained.model, snakemake.output.model)
+    pd.DataFrame(trained.history).to_csv(snakemake.output.history, index=False, lineterminator="\n")
+    predictions.to_csv(snakemake.output.predictions, index=False, lineterminator="\n")
+    Path(snakemake.output.metrics).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    pd.DataFrame(trained.timing).to_csv(snakemake.output.timing, index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    jobs.run(main, snakemake)  # noqa: F821
