@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from fercv.codedigest import code_digest
 from fercv.settings import fold_names, model_layers
+from fercv.sources import source_files
 
 E = f"results/{config['experiment']}"
 M = f"{E}/{{model}}"
@@ -67,6 +68,22 @@ def architecture(wildcards):
 def settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]
+
+
+def data_source(wildcards):
+    """The files that the data come from; none for the built-in faces."""
+    source = config["data"]["source"]
+    return [] if source == "synthetic" else source_files(source)
+
+
+def every_fold(name):
+    """Paths of a file of every fold, of the wildcard {model}."""
+    return expand(fold_file(name), fold=FOLDS, allow_missing=True)
+
+
+def layer_files(pattern, block):
+    """Paths of the files of every model and those of a block's layers that it has."""
+    return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
 
 
 def width(wildcards):

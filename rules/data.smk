@@ -1,18 +1,10 @@
 """From the user's files, or the built-in generator, to images, samples and folds."""
 
-from fercv.sources import source_files
-
-
 rule data:
     input:
         f"{E}/data/folds.csv",
         f"{E}/data/samples.png",
 
-
-def data_source(wildcards):
-    """The files that the data come from; none for the built-in faces."""
-    source = config["data"]["source"]
-    return [] if source == "synthetic" else source_files(source)
 
 
 rule prepare_dataset:

@@ -9,10 +9,6 @@ rule evaluate:
         expand(f"{M}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
 
 
-def every_fold(name):
-    """Paths of a file of every fold, of the wildcard {model}."""
-    return expand(fold_file(name), fold=FOLDS, allow_missing=True)
-
 
 rule plot_accuracy:
     input:

@@ -1,10 +1,6 @@
 """Looking into the trained models: what computes and what draws are different rules."""
 
 
-def layer_files(pattern, block):
-    """Paths of the files of every model and those of a block's layers that it has."""
-    return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
-
 
 rule visualize:
     input:

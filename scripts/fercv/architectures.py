@@ -29,7 +29,7 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
         dropout: share of the hidden dense units that are dropped in training.
         batch_normalization: whether the convolutions are followed by batch normalization.
     """
-    x = inputs = layers.Input(image_shape)
+    x = inputs = layers.Input(image_shape, name="image")
     activation = 0
     for block, (convolutions, filters) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], start=1):
         for convolution in range(1, convolutions + 1):
@@ -64,7 +64,7 @@ def fc(layers, image_shape, classes, *, width=1.0, dropout=0.0):
         width: factor on the number of units of every hidden layer.
         dropout: share of the units that are dropped in training after each hidden layer; 0 adds no dropout layers.
     """
-    x = inputs = layers.Input((math.prod(image_shape),))
+    x = inputs = layers.Input((math.prod(image_shape),), name="pixels")
     hidden = [2000] * 6 + [1000] * 12 + [512, 128]
     for dense, units in enumerate(hidden, start=1):
         x = layers.Dense(
@@ -97,13 +97,16 @@ def settings_of(architecture: str) -> dict[str, object]:
 
 
 def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict) -> list[str]:
-    """The layer names of an architecture, in order, found without importing Keras.
+    """The layer names of an architecture, its input aside, in order, found without importing Keras.
 
     The function is called with a stand-in for `keras.layers` that only notes each `name`.
     """
     names = []
 
     class StandIn:
+        def Input(self, *arguments, **keywords):  # noqa: N802 - Keras' name
+            return SimpleNamespace(shape=None)
+
         def __getattr__(self, kind):
             return self.layer
 

@@ -10,7 +10,7 @@ from fercv.backend import keras
 
 
 def draw_transforms(count, image_shape, settings, rng):
-    """Draw one affine map per image, from output to input coordinates (row, column, 1).
+    """Draw one affine map per image, from output to input coordinates (column, row, 1).
 
     As in ImageDataGenerator, a map is rotation, then shift, then shear, then zoom about the image's centre, and a
     mirrored image is mirrored last; each parameter is uniform in its range.
@@ -39,11 +39,11 @@ def draw_transforms(count, image_shape, settings, rng):
 
     cosine, sine = np.cos(rotation), np.sin(rotation)
     rotate = matrices(cosine, -sine, zero, sine, cosine, zero, zero, zero, one)
-    shift = matrices(one, zero, row_shift, zero, one, column_shift, zero, zero, one)
+    shift = matrices(one, zero, column_shift, zero, one, row_shift, zero, zero, one)
     slant = matrices(one, -np.sin(shear), zero, zero, np.cos(shear), zero, zero, zero, one)
-    zoom = matrices(row_zoom, zero, zero, zero, column_zoom, zero, zero, zero, one)
-    mirror = matrices(one, zero, zero, zero, np.where(mirrored, -1.0, 1.0), zero, zero, zero, one)
-    to_centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
+    zoom = matrices(column_zoom, zero, zero, zero, row_zoom, zero, zero, zero, one)
+    mirror = matrices(np.where(mirrored, -1.0, 1.0), zero, zero, zero, one, zero, zero, zero, one)
+    to_centre = np.array([[1, 0, width / 2 - 0.5], [0, 1, height / 2 - 0.5], [0, 0, 1]])
     return to_centre @ rotate @ shift @ slant @ zoom @ mirror @ np.linalg.inv(to_centre)
 
 
@@ -52,14 +52,14 @@ def transform_images(images, transforms):
 
     Args:
         images: (n, height, width), any real dtype.
-        transforms: (n, 3, 3) maps from output to input coordinates (row, column, 1).
+        transforms: (n, 3, 3) maps from output to input coordinates (column, row, 1).
 
     Returns:
         float32 (n, height, width).
     """
-    # Keras counts coordinates as (column, row) and takes the first two lines of the matrix, without the closing 1.
-    flat = transforms[:, [1, 1, 1, 0, 0, 0], [1, 0, 2, 1, 0, 2]].astype(np.float32)
-    flat = np.concatenate([flat, np.zeros((len(flat), 2), np.float32)], axis=1)
+    # Keras takes the first two rows of each matrix, and two zeros of a projection that we don't use.
+    flat = np.zeros((len(transforms), 8), np.float32)
+    flat[:, :6] = transforms[:, :2].reshape(-1, 6)
     moved = keras.ops.image.affine_transform(
         np.asarray(images, np.float32)[..., np.newaxis], flat, interpolation="bilinear", fill_mode="nearest"
     )

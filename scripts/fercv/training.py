@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import re
 import tempfile
 import time
 import zipfile
@@ -200,7 +201,7 @@ def predict(model, images, rows, batch_size: int):
         batch = rows[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
         probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
-        batches.append(np.asarray(probabilities, np.float32)[: len(batch)])
+        batches.append(keras.ops.convert_to_numpy(probabilities)[: len(batch)])
     return np.concatenate(batches)
 
 
@@ -214,8 +215,10 @@ def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:
 def save_model(model, path) -> None:
     """Save a model in Keras' format, equal bytes for equal weights.
 
-    Keras writes the time of saving into the zip's entries and its metadata; both are set to a fixed date.
+    Keras writes the time of saving into the zip's entries and its metadata, and memory addresses as names of shared
+    objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
     """
+    numbers = {}
     with tempfile.TemporaryDirectory() as folder:
         unfixed = Path(folder) / "model.keras"
         model.save(unfixed)
@@ -225,6 +228,12 @@ def save_model(model, path) -> None:
                 if name == "metadata.json":
                     date = "{:04d}-{:02d}-{:02d}@{:02d}:{:02d}:{:02d}".format(*FIXED_DATE)
                     content = json.dumps(json.loads(content) | {"date_saved": date}).encode()
+                elif name == "config.json":
+                    content = re.sub(
+                        rb'(?<="shared_object_id": )\d+',
+                        lambda match: str(numbers.setdefault(match[0], len(numbers) + 1)).encode(),
+                        content,
+                    )
                 fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
 
 

@@ -1,0 +1,128 @@
+import copy
+
+import pytest
+import yaml
+
+from fercv.errors import InputError
+from fercv.settings import complete_config, fold_names, merge, model_layers
+
+
+def changed(config, dotted, value):
+    config = copy.deepcopy(config)
+    *path, last = dotted.split("/")
+    node = config
+    for key in path:
+        node = node[key]
+    node[last] = value
+    return config
+
+
+def refusal(config):
+    with pytest.raises(InputError) as caught:
+        complete_config(config, files=[])
+    (line,) = str(caught.value).splitlines()
+    return line
+
+
+def test_the_demo_is_complete_and_scaled(base_config):
+    config = complete_config(base_config, files=[])
+    assert config["data"]["images"] == base_config["scales"]["demo"]["images"]
+    assert config["definitions"]["cnn"]["settings"]["width"] == 0.125
+    assert config["definitions"]["cnn"]["settings"]["batch_normalization"] is True
+    assert config["definitions"]["fc"]["augmentation"]["rotation"] == 0
+    assert config["filters"]["count"] == 16
+
+
+def test_full_scale_takes_the_definitions_as_they_stand(base_config):
+    overlay = {"experiment": "mine", "scale": "full", "data": {"source": "faces.csv"}}
+    config = complete_config(merge(base_config, overlay), files=[])
+    assert config["data"]["images"] is None
+    assert config["filters"]["count"] == base_config["filters"]["count"]
+    for name in ("cnn", "fc", "fc_dropout"):
+        assert config["definitions"][name]["settings"]["width"] == 1.0
+        assert config["definitions"][name]["epochs"] == base_config["definitions"][name]["epochs"]
+
+
+def test_a_definition_of_one_key_is_filled_with_defaults(base_config):
+    config = changed(base_config, "definitions/tiny", {"architecture": "fc"})
+    tiny = complete_config(config, files=[])["definitions"]["tiny"]
+    assert (tiny["optimizer"], tiny["batch_size"], tiny["early_stopping"]["enabled"]) == ("adam", 128, False)
+    assert tiny["settings"] == {"width": 1.0, "dropout": 0.0}
+
+
+def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
+    reordered = changed(base_config, "definitions/cnn", dict(reversed(base_config["definitions"]["cnn"].items())))
+    assert repr(complete_config(reordered, [])["definitions"]) == repr(complete_config(base_config, [])["definitions"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parts"),
+    [
+        ("experimnt", 1, ["experimnt is unknown", "did you mean 'experiment'"]),
+        ("definitions/cnn/epohcs", 3, ["definitions.cnn.epohcs is unknown", "did you mean 'epochs'"]),
+        ("definitions/cnn/augmentation/rotate", 3, ["augmentation.rotate", "did you mean 'rotation'"]),
+        ("definitions/cnn/settings/widht", 1.0, ["definitions.cnn.settings.widht", "did you mean 'width'"]),
+        ("scales/demo/definitions/cnn/epoch", 1, ["scales.demo.definitions.cnn.epoch", "did you mean 'epochs'"]),
+        ("scales/demo/definitions/cmn", {}, ["'cmn'", "did you mean 'cnn'"]),
+        ("seed", -1, ["seed is -1", "from 0 to 4294967295"]),
+        ("seed", 1.0, ["seed is 1.0", "whole number"]),
+        ("seed", True, ["seed is True", "whole number"]),
+        ("folds/number", 1, ["folds.number is 1", "from 2 to 1000"]),
+        ("folds/group_duplicates", "yes please", ["folds.group_duplicates is 'yes please'", "true or false"]),
+        ("models", [], ["models is []"]),
+        ("models", ["cnn", "cnn"], ["models is ['cnn', 'cnn']"]),
+        ("models", ["cmn"], ["'cmn'", "did you mean 'cnn'"]),
+        ("scale", "dmeo", ["'dmeo'", "did you mean 'demo'"]),
+        ("data", None, ["data is None", "a block of keys"]),
+        ("data/classes", "angry", ["data.classes is 'angry'", "list of the class names"]),
+        ("data/image_size", [48], ["data.image_size is [48]", "height and width"]),
+        ("data/image_size", [48, 4], ["data.image_size.1 is 4"]),
+        ("definitions/cnn/architecture", "vgg", ["'vgg'", "cnn, fc", "architectures.py"]),
+        ("definitions/cnn/optimizer", "adma", ["'adma'", "did you mean 'adam'"]),
+        ("definitions/cnn/learning_rate", 0, ["learning_rate is 0", "above 0"]),
+        ("definitions/cnn/learning_rate", "5e-4", ["learning_rate is '5e-4'", "write 0.0005"]),
+        ("scales/demo/definitions/fc/settings/dropout", 1.0, ["dropout is 1.0", "below 1"]),
+        ("scales/demo/definitions/fc/settings/width", 0, ["width is 0", "above 0"]),
+        ("definitions/cnn/settings/batch_normalization", 1, ["batch_normalization is 1", "true or false"]),
+        ("filters/layers", ["conv2_pol"], ["'conv2_pol'", "did you mean 'conv2_pool'"]),
+        ("filters/fold", 20, ["filters.fold is 20", "at most 19"]),
+        ("saliency/threshold", 1.5, ["saliency.threshold is 1.5"]),
+        ("experiment", "a/../b", ["experiment is 'a/../b'", "letters, digits"]),
+        ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
+    ],
+)
+def test_refused_in_one_line_that_names_key_value_and_mending(base_config, key, value, parts):
+    line = refusal(changed(base_config, key, value))
+    for part in parts:
+        assert part in line
+
+
+def test_a_missing_block_is_named(base_config):
+    config = copy.deepcopy(base_config)
+    del config["folds"]
+    assert "folds is missing" in refusal(config)
+
+
+def test_own_data_may_not_be_trained_at_the_demos_scale(base_config):
+    overlay = {"experiment": "mine", "data": {"source": "faces.csv"}}
+    assert "set scale: full" in refusal(merge(base_config, overlay))
+
+
+def test_the_message_names_the_file_that_holds_the_key(base_config, tmp_path):
+    base, overlay = tmp_path / "base.yaml", tmp_path / "overlay.yaml"
+    base.write_text(yaml.safe_dump(base_config))
+    overlay.write_text("folds: {number: 1}\n")
+    config = merge(base_config, {"folds": {"number": 1}})
+    with pytest.raises(InputError, match=f"^{overlay}: folds.number is 1"):
+        complete_config(config, [str(base), str(overlay)])
+
+
+def test_layers_of_a_model(base_config):
+    config = complete_config(base_config, [])
+    assert "block4_pool" in model_layers(config, "cnn")
+    assert "block4_pool" not in model_layers(config, "fc")
+
+
+@pytest.mark.parametrize(("number", "first", "last"), [(2, "00", "01"), (20, "00", "19"), (101, "000", "100")])
+def test_fold_names_are_padded(number, first, last):
+    assert (fold_names(number)[0], fold_names(number)[-1], len(fold_names(number))) == (first, last, number)

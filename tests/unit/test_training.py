@@ -1,0 +1,161 @@
+import math
+import zipfile
+
+import numpy as np
+import pytest
+
+from fercv import backend
+from fercv.architectures import build_model
+from fercv.errors import InputError
+from fercv.training import (
+    class_weights,
+    cross_entropy_and_accuracy,
+    learning_rate,
+    load_model,
+    predict,
+    save_model,
+    train,
+)
+
+DEFINITION = {
+    "architecture": "cnn",
+    "settings": {"width": 0.05, "dropout": 0.1},
+    "augmentation": {
+        "rotation": 5, "width_shift": 0.05, "height_shift": 0, "shear": 0, "zoom": 0, "horizontal_flip": True
+    },
+    "optimizer": "adam",
+    "learning_rate": 0.003,
+    "weight_decay": 0,
+    "schedule": {"name": "constant", "warmup": 0, "every": 1, "factor": 0.5},
+    "batch_size": 16,
+    "epochs": 2,
+    "early_stopping": {"enabled": False, "patience": 1, "fraction": 0.1},
+    "class_weights": "none",
+    "precision": "float32",
+}  # fmt: skip
+
+
+def stripes(count=96, size=32):
+    """Images of three classes that are easy to tell: horizontal, vertical, no stripes."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 3
+    images = rng.integers(100, 140, (count, size, size))
+    images[labels == 0, ::4] += 60
+    images[labels == 1, :, ::4] += 60
+    return images.astype(np.uint8), labels
+
+
+def trained(seed=3, watch=None, **changes):
+    images, labels = stripes()
+    backend.configure(1, seed)
+    definition = DEFINITION | changes
+    rows = np.arange(len(images))
+    return train(definition, images, labels, rows[:72], rows[72:], 3, seed, watch, "cnn fold 00")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
+        ({"name": "constant", "warmup": 1}, [0.5, 1, 1, 1]),
+        ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
+    ],
+)
+def test_learning_rates(schedule, expected):
+    definition = {"learning_rate": 1.0, "epochs": 4, "schedule": {"every": 1, "factor": 1, **schedule}}
+    assert [learning_rate(definition, epoch) for epoch in range(4)] == pytest.approx(expected)
+
+
+def test_class_weights_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    np.testing.assert_allclose(class_weights(labels, 2, "none"), [1, 1])
+    np.testing.assert_allclose(class_weights(labels, 2, "balanced"), [4 / 6, 2])
+    softened = class_weights(labels, 2, "square_root")
+    assert softened[1] / softened[0] == pytest.approx(math.sqrt(3))
+    assert softened[labels].mean() == pytest.approx(1)
+
+
+def test_cross_entropy_and_accuracy_by_hand():
+    loss, accuracy = cross_entropy_and_accuracy(np.array([[0.5, 0.5], [0.75, 0.25]], np.float32), np.array([1, 1]))
+    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert accuracy == 0.0
+
+
+def test_it_learns_and_says_so_epoch_by_epoch(caplog):
+    caplog.set_level("INFO", "fercv")
+    result = trained(epochs=8)
+    assert [row["epoch"] for row in result.history] == list(range(1, 9))
+    assert result.history[-1]["accuracy"] > 0.8 > result.history[0]["accuracy"]
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("cnn fold 00 epoch 1/8: loss ")
+
+
+def test_the_fully_connected_net_of_twenty_plain_layers_learns():
+    result = trained(architecture="fc", settings={"width": 0.1, "dropout": 0.0}, epochs=12, learning_rate=0.001)
+    assert result.history[-1]["accuracy"] > 0.8
+
+
+def test_the_last_epochs_validation_is_that_of_the_returned_model():
+    images, labels = stripes()
+    result = trained()
+    probabilities = predict(result.model, images, np.arange(72, 96), 16)
+    loss, accuracy = cross_entropy_and_accuracy(probabilities, labels[72:])
+    assert accuracy == result.history[-1]["val_accuracy"]
+    assert loss == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
+
+
+def test_same_seed_same_bits_other_seed_others(tmp_path):
+    files = []
+    for number, seed in enumerate([3, 3, 4]):
+        files.append(tmp_path / f"{number}.keras")
+        save_model(trained(seed).model, files[-1])
+    first, again, other = (file.read_bytes() for file in files)
+    assert first == again
+    assert first != other
+
+
+def test_bfloat16_training_leaves_a_float32_model(tmp_path):
+    images, labels = stripes()
+    backend.configure(1, 3, "bfloat16")
+    rows = np.arange(len(images))
+    result = train(DEFINITION | {"precision": "bfloat16"}, images, labels, rows[:72], rows[72:], 3, 3)
+    save_model(result.model, tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    np.testing.assert_array_equal(predict(loaded, images, rows[:20], 16), predict(result.model, images, rows[:20], 16))
+
+
+def test_a_saved_model_holds_no_optimizer_and_no_date(tmp_path):
+    model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
+    save_model(model, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as saved:
+        assert {entry.date_time for entry in saved.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"1980-01-01" in saved.read("metadata.json")
+    assert (tmp_path / "model.keras").stat().st_size < 4 * model.count_params() + 400_000
+    assert getattr(load_model(tmp_path / "model.keras"), "optimizer", None) is None
+
+
+def test_prediction_pads_the_last_batch_and_keeps_the_order():
+    images, _ = stripes()
+    model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
+    rows = np.array([5, 90, 3, 17, 40])
+    np.testing.assert_allclose(predict(model, images, rows, 4), predict(model, images, rows, 5), atol=1e-6)
+
+
+def test_early_stopping_watches_its_own_rows_and_keeps_their_best_epoch():
+    images, labels = stripes()
+    backend.configure(1, 3)
+    rows = np.arange(len(images))
+    definition = DEFINITION | {
+        "epochs": 12, "learning_rate": 0.1, "early_stopping": {"enabled": True, "patience": 1, "fraction": 0.1}
+    }  # fmt: skip
+    result = train(definition, images, labels, rows[:60], rows[72:], 3, 3, watch=rows[60:72])
+    assert len(result.history) < 12
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line():
+    with pytest.raises(InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate") as caught:
+        trained(learning_rate=1e30, optimizer="sgd", settings={"width": 0.05, "batch_normalization": False}, epochs=3)
+    assert "\n" not in str(caught.value)
