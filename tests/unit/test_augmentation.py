@@ -23,7 +23,14 @@ def test_no_ranges_leave_images_as_they_are():
 
 def test_transforms_agree_with_scipy_as_imagedatagenerator_uses_it():
     images = faces()
-    settings = {"rotation": 40, "width_shift": 0.2, "height_shift": 0.1, "shear": 20, "zoom": 0.3, "horizontal_flip": True}
+    settings = {
+        "rotation": 40,
+        "width_shift": 0.2,
+        "height_shift": 0.1,
+        "shear": 20,
+        "zoom": 0.3,
+        "horizontal_flip": True,
+    }
     transforms = draw_transforms(len(images), (16, 16), settings, np.random.default_rng(5))
     moved = transform_images(images, transforms)
     for image, transform, result in zip(images, transforms, moved, strict=True):

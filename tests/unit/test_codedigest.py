@@ -11,7 +11,9 @@ def library(tmp_path, monkeypatch):
     """A copy of a small library and a script, so that a change can be made and its effect be seen."""
     folder = tmp_path / "fercv"
     folder.mkdir()
-    (folder / "helper.py").write_text('"""Doc."""\nfrom fercv.deep import value\n\ndef f():\n    """Doc."""\n    return value\n')
+    (folder / "helper.py").write_text(
+        '"""Doc."""\nfrom fercv.deep import value\n\ndef f():\n    """Doc."""\n    return value\n'
+    )
     (folder / "deep.py").write_text("value = 1\n")
     (folder / "other.py").write_text("unused = 1\n")
     (tmp_path / "script.py").write_text("from fercv import helper\n\nprint(helper.f())\n")
@@ -31,7 +33,10 @@ def digest_after(library, name, text):
     ("name", "text"),
     [
         ("script.py", "# A comment.\nfrom fercv import (\n    helper,\n)\nprint( helper.f() )\n"),
-        ("fercv/helper.py", "from fercv.deep import value\n\n\ndef f():\n    '''Another docstring.'''\n    return value\n"),
+        (
+            "fercv/helper.py",
+            "from fercv.deep import value\n\n\ndef f():\n    '''Another docstring.'''\n    return value\n",
+        ),
         ("fercv/other.py", "unused = 2\n"),
     ],
 )

@@ -156,6 +156,8 @@ def test_early_stopping_watches_its_own_rows_and_keeps_their_best_epoch():
 
 
 def test_a_loss_that_is_no_number_stops_with_one_line():
-    with pytest.raises(InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate") as caught:
+    with pytest.raises(
+        InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate"
+    ) as caught:
         trained(learning_rate=1e30, optimizer="sgd", settings={"width": 0.05, "batch_normalization": False}, epochs=3)
     assert "\n" not in str(caught.value)
