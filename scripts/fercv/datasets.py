@@ -12,11 +12,14 @@ import io
 import logging
 import re
 import stat
+import sys
+import textwrap
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -26,33 +29,41 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from fercv.errors import InputError
-from fercv.sources import is_image, natural_key, source_files
+from fercv.sources import is_image, natural_key, no_image, walk_files
 
 log = logging.getLogger("fercv")
 
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 LABEL_COLUMNS, PIXEL_COLUMNS = ("emotion", "label"), ("pixels", "feature")
 SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
+PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
+# The rows that the array starts with, and those between two steps of the progress bar.
 CHUNK_ROWS = 2048
+# What an unclosed quote may swallow; also the longest text of pixels, enough for 1500 x 1500.
+LONGEST_FIELD = 10_000_000
+# A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
+LARGEST_ENTRY = 100_000_000
 
 
 class Dataset(NamedTuple):
     """Labelled images.
 
     images: uint8 (n, height, width).
-    samples: DataFrame of n rows: label (int64), usage (one of USAGES, or "" where unknown), source (text: the csv's row
-        counted from 1 without the header, or the file's path).
+    samples: DataFrame of n rows: label (int64), usage (one of USAGES, or "" where unknown), source (text: "row 17" of a
+        csv, counted from 1 without the header, or the image's path inside the folder or zip).
     """
 
     images: np.ndarray
     samples: pd.DataFrame
 
 
-def read_dataset(source: str, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def read_dataset(
+    path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
+) -> Dataset:
     """Read a csv, csv.gz, zip or folder, whichever the path is.
 
     Args:
-        source: the path.
+        path: of the file or folder.
         classes: class names, in the order of their labels.
         image_size: (height, width) in pixels. A csv must hold this size; other images are resized.
         progress: whether a terminal shows a progress bar.
@@ -60,69 +71,85 @@ def read_dataset(source: str, classes: Sequence[str], image_size: tuple[int, int
     Raises:
         InputError: one line that names the place, what was found, what was expected, and the mending.
     """
-    path = Path(source)
+    path = Path(path)
     if path.is_dir():
         return read_folder(path, classes, image_size, progress)
     if not path.is_file():
-        raise InputError(f"{source}: no such file or folder; correct data.source")
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(b"PK"):
+        raise InputError(f"{path}: no such file or folder; correct data.source")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+    name = path.name.lower()
+    if start.startswith(b"PK") or name.endswith(".zip"):
         return read_zip(path, classes, image_size, progress)
-    if start.startswith(b"\x1f\x8b") or path.suffix.lower() in (".csv", ".txt"):
+    if start.startswith(b"\x1f\x8b") or name.endswith((".csv", ".csv.gz", ".txt")):
         return read_csv(path, classes, image_size, progress)
-    raise InputError(f"{source}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
+    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
 
 
-def read_csv(path: Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def cannot_be_read(path: Path, error: OSError) -> InputError:
+    """The error for a file that the operating system refuses."""
+    return InputError(f"{path}: cannot be read ({error.strerror or error}); check the file and its permissions")
+
+
+def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
     """Read a csv with a column of labels (`emotion` or `label`), one of pixels (`pixels` or `feature`), maybe `Usage`.
 
-    Pixels are whole numbers from 0 to 255, row by row, separated by spaces. The file is read in chunks into one uint8
+    Pixels are whole numbers from 0 to 255, row by row, separated by spaces. The file is read as a stream into one uint8
     array that grows by half, so memory is bounded by about 1.5 times the images, whatever their number. Plain text and
     gzip are told apart by content; a byte order mark, CRLF, quoted fields and a blank last line are accepted.
 
     Raises:
         InputError: as `read_dataset`, with the number of the row, counted from 1 without the header.
     """
+    path = Path(path)
     height, width = image_size
     images = np.empty((CHUNK_ROWS, height * width), np.uint8)
-    labels, usages, count = [], [], 0
-    with (
-        path.open("rb") as raw,
-        tqdm(
-            total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True
-        ) as bar,
-    ):
-        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-        text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
-        csv.field_size_limit(10_000_000)
-        rows = csv.reader(text)
-        try:
+    labels, usages = [], []
+    csv.field_size_limit(LONGEST_FIELD)
+    try:
+        with (
+            path.open("rb") as raw,
+            tqdm(
+                total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True
+            ) as bar,
+        ):
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
+            rows = csv.reader(text)
             columns = find_columns(path, next(rows, None))
-            chunk = []
             for fields in rows:
-                if fields:
-                    chunk.append(check_row(path, count + len(chunk) + 1, fields, columns, len(classes)))
-                if len(chunk) == CHUNK_ROWS:
-                    images = store_chunk(path, images, count, [pixels for _, pixels, _ in chunk], image_size)
-                    count, chunk = count + len(chunk), collect(chunk, labels, usages)
+                if not fields:
+                    continue
+                number = len(labels) + 1
+                label, pixels, usage = check_row(path, number, fields, columns, len(classes))
+                if number > len(images):
+                    images.resize((len(images) * 3 // 2, height * width), refcheck=False)
+                images[number - 1] = parse_pixels(path, number, pixels, image_size)
+                labels.append(label)
+                usages.append(usage)
+                if number % CHUNK_ROWS == 0:
                     bar.update(raw.tell() - bar.n)
-            images = store_chunk(path, images, count, [pixels for _, pixels, _ in chunk], image_size)
-            count, chunk = count + len(chunk), collect(chunk, labels, usages)
             bar.update(raw.tell() - bar.n)
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}: not UTF-8 text ({error.reason}) near row {count + 1}; save it as UTF-8"
-            ) from None
-        except csv.Error as error:
-            raise InputError(f"{path}: row {rows.line_num - 1}: {error}; expected comma-separated fields") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"{path}: damaged gzip after row {count} ({error}); download or pack it again") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}) after row {len(labels)}; save it as UTF-8") from None
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {rows.line_num}: {error}; expected comma-separated fields, quotes closed"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip after row {len(labels)} ({error}); download or pack it again") from None
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+    count = len(labels)
     if not count:
         raise InputError(f"{path}: a header but no rows; expected a row for each image")
+    images.resize((count, height * width), refcheck=False)
     samples = pd.DataFrame({"label": np.array(labels, np.int64), "usage": usages})
     samples["source"] = [f"row {number}" for number in range(1, count + 1)]
-    return Dataset(images[:count].reshape(count, height, width), samples)
+    return Dataset(images.reshape(count, height, width), samples)
 
 
 class Columns(NamedTuple):
@@ -174,45 +201,32 @@ def check_row(path: Path, number: int, fields: list[str], columns: Columns, clas
         raise InputError(
             f"{path}: row {number} has the usage {usage[:40]!r}, expected one of {', '.join(USAGES)}{hint}"
         )
-    return int(label), fields[columns.pixels], usage
+    # One string for all rows of a usage.
+    return int(label), fields[columns.pixels], sys.intern(usage)
 
 
-def collect(chunk: list, labels: list[int], usages: list[str]) -> list:
-    """Move a chunk's labels and usages to the lists of all; return an empty chunk."""
-    labels += [label for label, _, _ in chunk]
-    usages += [usage for _, _, usage in chunk]
-    return []
-
-
-def store_chunk(path: Path, images: np.ndarray, count: int, texts: list[str], image_size: tuple[int, int]):
-    """Parse a chunk of pixel texts into the rows of `images` from `count` on; return the array, grown if need be."""
-    needed = count + len(texts)
-    if needed > len(images):
-        images.resize((max(needed, len(images) * 3 // 2), images.shape[1]), refcheck=False)
+def parse_pixels(path: Path, number: int, text: str, image_size: tuple[int, int]) -> np.ndarray:
+    """Pixels of a row of a csv: int64 (height * width,), each from 0 to 255."""
+    text = text.strip()
+    try:
+        # NumPy takes a sign for the start of the next number, with or without a space.
+        values = None if "-" in text or "+" in text else np.fromstring(text, np.int64, sep=" ")
+    except ValueError:
+        values = None
+    if values is None or (values > 255).any():
+        odd = next(word for word in re.findall(r"\S+", text, re.ASCII) if not PIXEL.fullmatch(word))
+        raise InputError(f"{path}: row {number} has the pixel {odd[:40]!r}, expected whole numbers from 0 to 255")
     height, width = image_size
-    for offset, text in enumerate(texts):
-        try:
-            values = np.array(text.split(), np.int64)
-        except (ValueError, OverflowError):
-            values = None
-        number = count + offset + 1
-        if values is None:
-            odd = next(word for word in text.split() if not re.fullmatch("[0-9]{1,9}", word))
-            raise InputError(f"{path}: row {number} has the pixel {odd[:40]!r}, expected whole numbers from 0 to 255")
-        if len(values) != height * width:
-            raise InputError(
-                f"{path}: row {number} has {len(values)} pixels, expected {height} x {width} = {height * width}; "
-                "correct the row, or data.image_size"
-            )
-        if values.min() < 0 or values.max() > 255:
-            odd = values[(values < 0) | (values > 255)][0]
-            raise InputError(f"{path}: row {number} has the pixel {odd}, expected whole numbers from 0 to 255")
-        images[count + offset] = values
-    return images
+    if len(values) != height * width:
+        raise InputError(
+            f"{path}: row {number} has {len(values)} pixels, expected {height} x {width} = {height * width}; "
+            "correct the row, or data.image_size"
+        )
+    return values
 
 
 class ImageFile(NamedTuple):
-    """One image of a folder or zip: its sort keys, its path for messages, and how to read its bytes."""
+    """One image of a folder or zip: its sort keys, its path inside, and how to read its bytes."""
 
     usage: str
     label: int
@@ -220,76 +234,133 @@ class ImageFile(NamedTuple):
     read: Callable[[], bytes]
 
 
-def read_folder(path: Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def read_folder(
+    path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
+) -> Dataset:
     """Read a folder of images by class, with or without train/ and test/ above the classes.
+
+    Class folders are named after the classes, in upper or lower case, or by the label's number. Images under train/ are
+    Training; those under test/ are PublicTest or PrivateTest where the file name starts with PublicTest_ or
+    PrivateTest_, else Test; those of a bare class folder have the usage that their name starts with (Training_ too),
+    else an unknown one. Hidden files are left out; files that are no images are counted in a warning.
 
     Raises:
         InputError: as `read_dataset`.
     """
-    names = [PurePosixPath(Path(file).relative_to(path).as_posix()) for file in source_files(str(path))]
-    readers = [(path / name).read_bytes for name in names]
-    return read_images(path, list(zip(names, readers, strict=True)), classes, image_size, progress)
+    path = Path(path)
+    files = [(PurePosixPath(Path(file).relative_to(path).as_posix()), file) for file in walk_files(path)]
+    images = [(name, partial(read_file, Path(file))) for name, file in files if is_image(name.name)]
+    others = [name for name, _ in files if not is_image(name.name)]
+    return read_images(path, images, others, classes, image_size, progress)
 
 
-def read_zip(path: Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def read_file(path: Path) -> bytes:
+    """Bytes of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+
+
+def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
     """Read a zip of a folder as `read_folder` takes it; nothing is unpacked.
 
     Raises:
         InputError: as `read_dataset`; also for names that lead out of the zip, links and encrypted entries.
     """
+    path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            files = []
-            for entry in archive.infolist():
-                name = PurePosixPath(entry.filename)
-                if entry.is_dir() or "__MACOSX" in name.parts or not is_image(name.name):
-                    continue
-                if name.is_absolute() or ".." in name.parts or "\\" in entry.filename:
-                    raise InputError(f"{path}: the entry {entry.filename!r} leads out of the zip; pack it again")
-                if stat.S_ISLNK(entry.external_attr >> 16):
-                    raise InputError(f"{path}: the entry {entry.filename!r} is a link; pack the image itself")
-                if entry.flag_bits & 1:
-                    raise InputError(f"{path}: the entry {entry.filename!r} is encrypted; pack it without a password")
-                files.append((name, lambda entry=entry: archive.read(entry)))
-            return read_images(path, files, classes, image_size, progress)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        raise InputError(f"{path}: damaged zip ({error}); download or pack it again") from None
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # which kind depends on the place of the damage
+        raise InputError(f"{path}: no zip, or a damaged one ({one_line(error)}); download or pack it again") from None
+    with archive:
+        images, others = {}, []
+        for entry in archive.infolist():
+            name = check_entry(path, entry)
+            if name is None:
+                continue
+            if not is_image(name.name):
+                others.append(name)
+            elif name in images:
+                raise InputError(f"{path}: the entry {str(name)!r} stands in it twice; pack it again")
+            else:
+                images[name] = partial(read_entry, path, archive, entry)
+        return read_images(path, list(images.items()), others, classes, image_size, progress)
 
 
-def read_images(path, files, classes: Sequence[str], image_size: tuple[int, int], progress: bool) -> Dataset:
+def check_entry(path: Path, entry: zipfile.ZipInfo) -> PurePosixPath | None:
+    """The name of a file of a zip; None for a folder, a hidden file, and what macOS adds."""
+    text = entry.filename.replace("\\", "/")  # as some Windows programs write it
+    name = PurePosixPath(text)
+    if name.is_absolute() or ".." in name.parts:
+        raise InputError(f"{path}: the entry {entry.filename!r} leads out of the zip; pack it again")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise InputError(f"{path}: the entry {entry.filename!r} is a link; pack what it links to")
+    if entry.flag_bits & 1:
+        raise InputError(f"{path}: the entry {entry.filename!r} is encrypted; pack it without a password")
+    ignored = text.endswith("/") or any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    return None if ignored else name
+
+
+def read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Bytes of a file of a zip, its checksum verified."""
+    if entry.file_size > LARGEST_ENTRY:
+        raise InputError(
+            f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, too many for an image of a face; take it out"
+        )
+    try:
+        return archive.read(entry)
+    except Exception as error:  # which kind depends on the compression
+        raise InputError(
+            f"{path}: {entry.filename!r} is damaged ({one_line(error)}); download or pack the zip again"
+        ) from None
+
+
+def read_images(
+    path: Path,
+    images: list[tuple[PurePosixPath, Callable[[], bytes]]],
+    others: list[PurePosixPath],
+    classes: Sequence[str],
+    image_size: tuple[int, int],
+    progress: bool,
+) -> Dataset:
     """Sort and read image files.
 
     Args:
         path: of the folder or zip.
-        files: pairs of the name inside it (PurePosixPath) and a function that returns the file's bytes.
+        images: names inside it, each with a function that returns the file's bytes.
+        others: names of the files that are no images.
         classes: class names, in the order of their labels.
         image_size: (height, width) in pixels.
         progress: whether a terminal shows a progress bar.
     """
-    by_name = {name.casefold(): label for label, name in enumerate(classes)}
-    # A folder that wraps all others is not a class.
-    while files and len({name.parts[0] for name, _ in files}) == 1 and not is_known(files[0][0].parts[0], by_name):
-        if min(len(name.parts) for name, _ in files) < 3:
-            break
-        files = [(PurePosixPath(*name.parts[1:]), read) for name, read in files]
-    found = [locate(path, name, read, by_name, classes) for name, read in files]
+    if not images:
+        raise no_image(path)
+    labels = {name.casefold(): label for label, name in enumerate(classes)}
+    if not any(name.isdecimal() for name in classes):
+        labels |= {str(label): label for label in range(len(classes))}
+    wrapping = count_wrapping([name for name, _ in images], labels)
+    found = [ImageFile(*locate(path, name, wrapping, labels, classes), str(name), read) for name, read in images]
     for label, name in enumerate(classes):
         if not any(file.label == label for file in found):
             raise InputError(f"{path}: no image of the class {name!r}; add some, or take it out of data.classes")
     order = ("", *USAGES)
     found.sort(key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
-    images = np.empty((len(found), *image_size), np.uint8)
+    pixels = np.empty((len(found), *image_size), np.uint8)
     converted = resized = 0
-    bar = tqdm(found, unit=" images", desc=Path(path).name, disable=None if progress else True)
-    for index, file in enumerate(bar):
-        images[index], was_converted, was_resized = decode(path, file, image_size)
-        converted += was_converted
-        resized += was_resized
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for index, file in enumerate(tqdm(found, unit=" images", desc=path.name, disable=None if progress else True)):
+            pixels[index], was_converted, was_resized = decode(path, file.name, file.read(), image_size)
+            converted += was_converted
+            resized += was_resized
     if converted or resized:
         log.warning(
-            "%s: of %d images %d were converted to 8-bit grey and %d resized to %dx%d (width x height)",
-            path, len(found), converted, resized, image_size[1], image_size[0],
+            "%d of %d images were converted to 8-bit grey and %d resized to %dx%d (width x height) in %s",
+            converted, len(found), resized, image_size[1], image_size[0], path,
         )  # fmt: skip
+    if others:
+        log.warning("files that are no images were left out of %s: %d, such as %r", path, len(others), str(min(others)))
     samples = pd.DataFrame(
         {
             "label": np.array([file.label for file in found], np.int64),
@@ -297,60 +368,66 @@ def read_images(path, files, classes: Sequence[str], image_size: tuple[int, int]
             "source": [file.name for file in found],
         }
     )
-    return Dataset(images, samples)
+    return Dataset(pixels, samples)
 
 
-def is_known(folder: str, by_name: dict[str, int]) -> bool:
-    """Whether a folder is a class or a split, and so means something."""
-    return folder.casefold() in by_name or folder.casefold() in SPLITS
+def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:
+    """How many folders wrap all others without being a class or a split, e.g. 1 for fer2013/train/happy/7.jpg."""
+    first = names[0].parts
+    for depth, folder in enumerate(first[:-2]):
+        shared = all(len(name.parts) > depth + 1 and name.parts[depth] == folder for name in names)
+        if not shared or folder.casefold() in labels or folder.casefold() in SPLITS:
+            return depth
+    return max(0, len(first) - 2)
 
 
-def locate(path, name: PurePosixPath, read, by_name: dict[str, int], classes: Sequence[str]) -> ImageFile:
-    """Tell an image's class and usage from its name, e.g. train/happy/Training_17.jpg."""
-    parts = list(name.parts)
-    split = SPLITS.get(parts[0].casefold()) if len(parts) > 1 and parts[0].casefold() not in by_name else None
-    if split is not None:
-        parts = parts[1:]
-    if len(parts) < 2:
+def locate(
+    path: Path, name: PurePosixPath, wrapping: int, labels: dict[str, int], classes: Sequence[str]
+) -> tuple[str, int]:
+    """Tell an image's usage and label from its name, e.g. train/happy/Training_17.jpg, below wrapping folders."""
+    folders = list(name.parts[wrapping:-1])
+    split = None
+    if folders and folders[0].casefold() not in labels and folders[0].casefold() in SPLITS:
+        split = SPLITS[folders.pop(0).casefold()]
+    if not folders:
         raise InputError(
-            f"{path}: {name} is in no class folder; expected <class>/{name.name}, with train/ or test/ above"
+            f"{path}: {str(name)!r} is in no class folder; expected <class>/<file>, with train/ or test/ above or not"
         )
-    folder = parts[0]
-    label = by_name.get(folder.casefold())
-    if label is None and folder.isdecimal() and folder.isascii() and int(folder) < len(classes):
-        label = int(folder)
+    label = labels.get(folders[0].casefold())
     if label is None:
-        close = get_close_matches(folder.casefold(), by_name, n=1)
-        hint = f"; did you mean {classes[by_name[close[0]]]!r}?" if close else ""
+        known = [name.casefold() for name in classes]
+        close = get_close_matches(folders[0].casefold(), known, n=1)
+        hint = f"; did you mean {classes[known.index(close[0])]!r}?" if close else ""
         raise InputError(
-            f"{path}: the folder {folder!r} (of {name}) is no class; data.classes has {', '.join(classes)}{hint}"
+            f"{path}: the folder {folders[0]!r} (of {str(name)!r}) is no class; data.classes has "
+            f"{', '.join(classes)}{hint}"
         )
-    prefix = name.name.split("_")[0]
-    if split in (None, "Test") and prefix in USAGES:
-        split = prefix
-    return ImageFile(split or "", label, str(name), read)
+    prefix = name.name.split("_")[0] if "_" in name.name else ""
+    named = {None: ("Training", "PublicTest", "PrivateTest"), "Test": ("PublicTest", "PrivateTest")}.get(split, ())
+    return prefix if prefix in named else split or "", label
 
 
-def decode(path, file: ImageFile, image_size: tuple[int, int]) -> tuple[np.ndarray, bool, bool]:
+def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> tuple[np.ndarray, bool, bool]:
     """Decode an image file to grey.
 
-    Colour is converted by Pillow's luma transform, transparency laid over white, 16 bits scaled to 8, an animation's
-    first frame taken, the camera's orientation applied; another size is resampled bicubically.
+    Colour is converted by Pillow's luma transform (ITU-R 601-2), transparency laid over white, 16 bits scaled to 8, an
+    animation's first frame taken, the camera's orientation applied; another size is resampled bicubically, to the
+    wanted height and width whatever the proportions.
 
     Returns:
         uint8 (height, width), whether its mode was converted, whether it was resized.
     """
     height, width = image_size
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file.read())) as opened:
-                opened.load()
-                image = ImageOps.exif_transpose(opened)
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
         converted, resized = image.mode != "L", image.size != (width, height)
+        if image.mode == "F":
+            raise ValueError("pixels are fractions, whose range is not known")
         if image.mode.startswith("I"):
             image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-        elif image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        elif image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L")
         elif converted:
@@ -358,15 +435,17 @@ def decode(path, file: ImageFile, image_size: tuple[int, int]) -> tuple[np.ndarr
         if resized:
             image = image.resize((width, height), Image.Resampling.BICUBIC)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise InputError(f"{path}: {file.name} has too many pixels to be an image of a face; take it out") from None
+        raise InputError(f"{path}: {name!r} has too many pixels to be an image of a face; take it out") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: {file.name} is no image that can be read; replace it or take it out") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, zipfile.BadZipFile):
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: {file.name} is damaged ({reason}); replace it or take it out") from None
+        raise InputError(f"{path}: {name!r} is no image that can be read; replace it or take it out") from None
+    except Exception as error:  # Pillow's decoders raise many kinds on a damaged file
+        raise InputError(f"{path}: {name!r} is damaged ({one_line(error)}); replace it or take it out") from None
     return np.asarray(image), converted, resized
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without line breaks and not too long, or its kind where it has none."""
+    return textwrap.shorten(str(error), 120, placeholder="...") or type(error).__name__
 
 
 def duplicate_groups(images: np.ndarray) -> np.ndarray:

@@ -9,48 +9,84 @@ from fercv.errors import InputError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"})
 
 
-def source_files(source: str) -> list[str]:
+def source_files(path: str | Path) -> list[str]:
     """The files that a data source consists of, in an order that no file system decides.
 
     Args:
-        source: path of a csv, csv.gz or zip, or of a folder of images. Links are followed, hidden files left out.
+        path: of a csv, csv.gz or zip, or of a folder of images.
 
     Returns:
-        The path itself, or the folder's image files sorted by path.
+        The path itself, or the folder's image files (see `walk_files`) sorted by path, by code points.
 
     Raises:
-        InputError: there is no such file or folder, or no image in the folder.
+        InputError: there is no such file or folder, no image in the folder, or it cannot be walked.
     """
-    path = Path(source)
-    if not path.exists():
+    if not Path(path).exists():
         raise InputError(
-            f"data.source is {source!r}, but there is no such file or folder under {Path.cwd()}; "
+            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
             "put the data there or correct the path"
         )
-    if not path.is_dir():
-        return [source]
-    files = []
-    visited = set()
-    for folder, folders, names in os.walk(path, followlinks=True):
-        real = os.path.realpath(folder)
-        # A link to a folder above itself would otherwise be walked for ever.
-        folders[:] = [] if real in visited else [name for name in folders if not name.startswith(".")]
-        if real not in visited:
-            files += [os.path.join(folder, name) for name in names if is_image(name)]  # noqa: PTH118 - 36,000 files
-        visited.add(real)
+    if not Path(path).is_dir():
+        return [str(path)]
+    files = sorted(file for file in walk_files(path) if is_image(file))
     if not files:
-        raise InputError(
-            f"{source}: no image found; expected folders named after the classes, with files ending in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    return sorted(files)
+        raise no_image(path)
+    return files
 
 
-def is_image(name: str) -> bool:
-    """Whether a file name is that of an image and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:
+    """Every file of a folder tree that is not hidden nor in a hidden folder, in no certain order.
+
+    Links to files and folders are followed, except one to a folder that it stands in, which has no end.
+
+    Args:
+        folder: where to start; the results begin with it.
+        above: real paths of the folders that were gone through to get here.
+
+    Raises:
+        InputError: a folder cannot be read, a link leads nowhere, or a name is not UTF-8.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return []
+    files = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    files += walk_files(entry.path, above | {real})
+                elif entry.is_file():
+                    entry.name.encode()  # samples.csv names every file
+                    files.append(entry.path)
+                else:
+                    raise InputError(f"{entry.path!r} is no file, perhaps a broken link; mend it or take it out")
+    except UnicodeEncodeError:
+        raise InputError(f"{folder}: the file name {entry.name!r} is not UTF-8; rename it") from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); correct its permissions or links") from None
+    return files
 
 
-def natural_key(path: str) -> list:
+def no_image(path: str | Path) -> InputError:
+    """The error for a folder or zip without any image."""
+    return InputError(
+        f"{path}: no image found; expected folders named after the classes, with files ending in "
+        f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+    )
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image, by the ending of its name."""
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - six times as fast, for each of 36,000
+
+
+def natural_key(path: str) -> list[tuple]:
     """Key that sorts paths with their numbers as numbers, otherwise by code points: face2 before face10."""
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path) if part]
+    key = []
+    for part in re.findall("[0-9]+|[^0-9]+", path):
+        digits = part.lstrip("0")
+        # Numbers of any length compare by their length, then by their digits; leading zeros only break ties.
+        key.append((0, len(digits), digits, part) if part[0] in "0123456789" else (1, 0, "", part))
+    return key
