@@ -1,58 +1,14 @@
 """What all tests share."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from helpers import REPOSITORY, Workflow
 
 # Tests compute on the processor with Keras' usual engine, whatever the machine offers.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["KERAS_BACKEND"] = "tensorflow"
-
-REPOSITORY = Path(__file__).parents[1]
-TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
-
-
-class Workflow:
-    """Runs Snakemake on the repository's Snakefile in a folder of its own."""
-
-    def __init__(self, folder: Path):
-        """Use `folder` as the working directory: results and .snakemake land there."""
-        self.folder = folder
-
-    def run(self, *arguments, configfile=TINY, config=(), check=True):
-        """Run `snakemake --cores 2` with the arguments; return the finished process, stdout and stderr as text.
-
-        A target must come first, since --configfile and --config take all that follows them.
-        """
-        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
-        command += ["--directory", self.folder, "--cores", "2", *arguments]
-        if configfile is not None:
-            command += ["--configfile", configfile]
-        if config:
-            command += ["--config", *config]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY)
-        if check:
-            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        return done
-
-    def jobs(self, *arguments, **keywords):
-        """The jobs of a dry run, as {rule: number of jobs}; empty where there is nothing to be done."""
-        output = self.run(*arguments, "--dry-run", "--quiet", "rules", **keywords)
-        return job_counts(output.stdout + output.stderr)
-
-
-def job_counts(text: str) -> dict[str, int]:
-    """Read Snakemake's table of job counts."""
-    counts = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 2 and words[1].isdigit() and words[0] != "total":
-            counts[words[0]] = int(words[1])
-    return counts
 
 
 @pytest.fixture

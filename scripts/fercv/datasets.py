@@ -336,6 +336,8 @@ def read_images(
     """
     if not images:
         raise no_image(path)
+    # So that of several mistakes always the same is reported.
+    images = sorted(images, key=lambda image: image[0])
     labels = {name.casefold(): label for label, name in enumerate(classes)}
     if not any(name.isdecimal() for name in classes):
         labels |= {str(label): label for label in range(len(classes))}
@@ -372,13 +374,13 @@ def read_images(
 
 
 def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:
-    """How many folders wrap all others without being a class or a split, e.g. 1 for fer2013/train/happy/7.jpg."""
-    first = names[0].parts
-    for depth, folder in enumerate(first[:-2]):
+    """How many folders stand around all images without being a class or a split: 1 for fer2013/train/happy/7.jpg."""
+    deepest = max(names, key=lambda name: len(name.parts)).parts
+    for depth, folder in enumerate(deepest[:-2]):
         shared = all(len(name.parts) > depth + 1 and name.parts[depth] == folder for name in names)
         if not shared or folder.casefold() in labels or folder.casefold() in SPLITS:
             return depth
-    return max(0, len(first) - 2)
+    return max(0, len(deepest) - 2)
 
 
 def locate(

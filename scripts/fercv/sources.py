@@ -35,7 +35,7 @@ def source_files(path: str | Path) -> list[str]:
 
 
 def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:
-    """Every file of a folder tree that is not hidden nor in a hidden folder, in no certain order.
+    """Every file of a folder tree that is not hidden nor in a hidden folder, folder by folder.
 
     Links to files and folders are followed, except one to a folder that it stands in, which has no end.
 
@@ -52,7 +52,7 @@ def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[
     files = []
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():

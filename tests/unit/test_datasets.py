@@ -239,7 +239,8 @@ def test_order_of_zip_entries_plays_no_role(tmp_path):
 @pytest.mark.parametrize("names", [["a10", "a9", "a09", "b", "B", "é", "a"], ["7/x", "x/7", "70", "x/" + "9" * 5000]])
 def test_natural_order_is_total_and_does_not_depend_on_the_start(names):
     ordered = sorted(names, key=natural_key)
-    assert sorted(names[::-1], key=natural_key) == ordered
+    backward = names[::-1]
+    assert sorted(backward, key=natural_key) == ordered
     assert len({str(natural_key(name)) for name in names}) == len(names)
 
 
@@ -488,6 +489,16 @@ def test_an_unknown_class_is_refused_with_the_likeliest_and_the_list(tmp_path):
     assert "'hapy'" in message and "did you mean 'happy'?" in message and "angry, happy, sad" in message
 
 
+def test_an_unknown_class_that_stands_alone_is_not_taken_for_a_wrapping_folder(tmp_path):
+    assert "'hapy'" in refusal(write_folder(tmp_path / "faces", {"hapy/1.png": png(FACES[0].pixels)}))
+
+
+def test_of_several_mistakes_the_first_by_path_is_reported(tmp_path):
+    files = one_of_each_class(**{f"{name}/1.png": png(FACES[0].pixels) for name in ("worse", "bad", "wrong")})
+    for order in (files, dict(reversed(files.items()))):
+        assert "'bad'" in refusal(write_zip(tmp_path / "set.zip", order))
+
+
 @pytest.mark.parametrize("number", ["3", "-1", "01"])
 def test_a_folder_number_that_is_no_label_is_refused(tmp_path, number):
     files = one_of_each_class(**{f"{number}/1.png": png(FACES[0].pixels)})
@@ -503,7 +514,9 @@ def test_a_class_without_images_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["1.png", "train/1.png"])
 def test_an_image_outside_the_class_folders_is_refused(tmp_path, wrapping, name):
     files = {wrapping + inner: data for inner, data in (face_files() | {name: png(FACES[0].pixels)}).items()}
-    assert f"'{wrapping}{name}' is in no class folder" in refusal(write_zip(tmp_path / "set.zip", files))
+    for order in (files, dict(reversed(files.items()))):
+        message = refusal(write_zip(tmp_path / "set.zip", order))
+        assert f"'{wrapping}{name}' is in no class folder" in message
 
 
 def test_no_image_at_all_is_refused(tmp_path):
@@ -609,8 +622,10 @@ def test_source_files_of_a_file_is_the_file_and_of_a_folder_its_images_in_order(
     path = write_text(tmp_path, kaggle_csv())
     assert source_files(str(path)) == source_files(path) == [str(path)]
     extra = {"train/happy/notes.txt": b"x", "train/.hidden/1.png": b"x", "train/happy/.1.png": b"x"}
-    folder = write_folder(tmp_path / "faces", face_files() | extra)
-    assert source_files(folder) == sorted(str(folder / face.name) for face in FACES)
+    # "train.png" comes before "train/...", since whole paths are compared.
+    images = face_files() | {"train.png": b"x"}
+    folder = write_folder(tmp_path / "faces", images | extra)
+    assert source_files(folder) == sorted(f"{folder}/{name}" for name in images)
 
 
 def test_links_to_files_and_folders_are_followed_but_not_in_circles(tmp_path):

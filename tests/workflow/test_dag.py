@@ -1,0 +1,114 @@
+"""Which jobs a request needs, and what is refused before any job."""
+
+import re
+
+import pytest
+from helpers import REPOSITORY
+
+ALL = {
+    "all": 1,
+    "prepare_dataset": 1,
+    "plot_samples": 1,
+    "assign_folds": 1,
+    "summarize_architecture": 3,
+    "train_fold": 60,
+    "plot_accuracy": 3,
+    "pool_confusion": 3,
+    "plot_confusion": 3,
+    "score_model": 3,
+    "compare_models": 1,
+    "plot_comparison": 1,
+    "predict_held_out": 3,
+    "compute_saliency": 3,
+    "plot_saliency": 3,
+    "ascend_filters": 2,
+    "plot_filters": 2,
+    "compute_feature_maps": 1,
+    "plot_feature_maps": 1,
+}
+DATA = {"prepare_dataset": 1, "assign_folds": 1}
+
+
+def test_the_demo_trains_twenty_folds_of_each_model(workflow):
+    assert workflow.jobs(configfile=None) == ALL
+    output = workflow.run("--dry-run", configfile=None).stdout
+    trained = re.findall(r"Train (\w+) on all folds but (\d+)", output)
+    assert sorted(trained) == sorted(
+        (model, f"{fold:02d}") for model in ("cnn", "fc", "fc_dropout") for fold in range(20)
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("cnn/confusion_matrix.png", DATA | {"train_fold": 20, "pool_confusion": 1, "plot_confusion": 1}),
+        ("cnn/accuracy.png", DATA | {"train_fold": 20, "plot_accuracy": 1}),
+        ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
+        ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
+        ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
+        ("comparison.png", DATA | {"train_fold": 60, "score_model": 3, "compare_models": 1, "plot_comparison": 1}),
+        ("data/samples.png", {"prepare_dataset": 1, "plot_samples": 1}),
+        ("fc/architecture.txt", {"summarize_architecture": 1}),
+    ],
+)
+def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
+    assert workflow.jobs(f"results/demo/{target}", configfile=None) == jobs
+
+
+def test_no_held_out_rows_no_prediction_of_them(workflow):
+    jobs = workflow.jobs(configfile=None, config=["data={held_out: false}"])
+    assert jobs == {rule: count for rule, count in ALL.items() if rule != "predict_held_out"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "results/demo/cnn/acuracy.png",
+        "results/demo/cmn/accuracy.png",
+        "results/demo/cnn/folds/20/history.csv",
+        "results/demo/cnn/folds/7/history.csv",
+        "results/demo/cnn/filters_conv9_pool.png",
+        "results/demo/fc/filters_conv2_pool.png",
+        "results/dmeo/cnn/accuracy.png",
+    ],
+)
+def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
+    done = workflow.run(target, configfile=None, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert not (workflow.folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (["seed=-1"], r"seed is -1, expected .*4294967295.*"),
+        (["folds={nubmer: 5}"], r".*folds.nubmer is unknown; did you mean 'number'.*"),
+        (["models=[cmn]"], r".*models is 'cmn'.*did you mean 'cnn'.*"),
+        (["experiment=mine", "scale=full", "data={source: nowhere.csv}"], r".*'nowhere.csv'.*no such file.*"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line(workflow, config, line):
+    done = workflow.run(configfile=None, config=config, check=False)
+    assert done.returncode != 0
+    said = [
+        text for text in done.stderr.splitlines() if text and not text.startswith("Using workflow specific profile")
+    ]
+    assert len(said) == 1, done.stderr
+    assert re.search(line, said[0])
+    assert not (workflow.folder / "results").exists()
+
+
+def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "rules").glob("*.smk")))
+    blocks = re.split(r"\n(?=rule )", rules)[1:]
+    making = {}
+    for block in blocks:
+        assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
+        if "    output:" in block:
+            making[re.match(r"rule (\w+):", block)[1]] = block
+    assert set(making) == set(ALL) - {"all"}
+    for name, block in making.items():
+        assert f'"../scripts/{name}.py"' in block
+        assert f'code=code("{name}")' in block
+    assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(making)

@@ -1,0 +1,190 @@
+"""What the tiny experiment leaves behind, by content."""
+
+import json
+import re
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fercv.training import load_model, predict
+
+CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+MODELS = ["cnn", "fc"]
+
+
+@pytest.fixture(scope="session")
+def results(finished):
+    return finished.folder / "results" / "demo-tiny"
+
+
+@pytest.fixture(scope="session")
+def samples(results):
+    return pd.read_csv(results / "data" / "samples.csv", keep_default_na=False)
+
+
+@pytest.fixture(scope="session")
+def folds(results):
+    return pd.read_csv(results / "data" / "folds.csv")
+
+
+def fold_tables(results, model, name):
+    return [pd.read_csv(results / model / "folds" / fold / name) for fold in ("00", "01")]
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.run().stderr
+
+
+def test_images_and_samples_belong_together(results, samples):
+    images = np.load(results / "data" / "images.npy")
+    assert (images.dtype, images.shape) == (np.uint8, (280, 48, 48))
+    assert list(samples.columns) == ["index", "label", "usage", "duplicate_group", "source"]
+    assert list(samples["index"]) == list(range(280))
+    assert set(samples["label"]) == set(range(7))
+    for _, group in samples.groupby("duplicate_group"):
+        assert (images[group["index"]] == images[group["index"].iloc[0]]).all()
+    assert samples["duplicate_group"].nunique() == len({image.tobytes() for image in images}) < 280
+
+
+def test_every_training_sample_is_validated_exactly_once(results, samples, folds):
+    training = samples.loc[samples["usage"] == "Training", "index"]
+    assert sorted(folds["index"]) == sorted(training)
+    grouped = folds.merge(samples, on="index").groupby("duplicate_group")["fold"].nunique()
+    assert grouped.max() == 1
+    for model in MODELS:
+        validated = [set(table["index"]) for table in fold_tables(results, model, "predictions.csv")]
+        for fold, indices in enumerate(validated):
+            assert indices == set(folds.loc[folds["fold"] == fold, "index"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_predictions_are_those_of_the_saved_model(results, samples, model):
+    images = np.load(results / "data" / "images.npy")
+    for fold, table in zip(("00", "01"), fold_tables(results, model, "predictions.csv"), strict=True):
+        assert list(table.columns) == ["index", "label", *CLASSES]
+        np.testing.assert_allclose(table[CLASSES].sum(axis=1), 1, atol=1e-5)
+        assert (table["label"].to_numpy() == samples["label"].to_numpy()[table["index"]]).all()
+        saved = load_model(results / model / "folds" / fold / "model.keras")
+        probabilities = predict(saved, images, table["index"].to_numpy(), 32)
+        np.testing.assert_allclose(probabilities, table[CLASSES], atol=1e-5)
+
+
+@pytest.mark.parametrize(("model", "epochs"), [("cnn", 2), ("fc", 3)])
+def test_histories_and_timings_have_a_row_an_epoch(results, model, epochs):
+    for history, timing, predictions in zip(
+        *(fold_tables(results, model, f"{name}.csv") for name in ("history", "timing", "predictions")), strict=True
+    ):
+        assert list(history.columns) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+        assert list(history["epoch"]) == list(timing["epoch"]) == list(range(1, epochs + 1))
+        assert history["accuracy"].between(0, 1).all()
+        assert (timing["images_per_second"] > 0).all()
+        right = predictions[CLASSES].to_numpy().argmax(axis=1) == predictions["label"]
+        assert history["val_accuracy"].iloc[-1] == pytest.approx(right.mean())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_pooled_tables_agree_with_the_predictions(results, model):
+    predictions = pd.concat(fold_tables(results, model, "predictions.csv"))
+    predicted = predictions[CLASSES].to_numpy().argmax(axis=1)
+    matrix = pd.read_csv(results / model / "confusion_matrix.csv", index_col="true")
+    assert list(matrix.index) == list(matrix.columns) == CLASSES
+    for label, name in enumerate(CLASSES):
+        expected = np.bincount(predicted[predictions["label"] == label], minlength=7)
+        assert (matrix.loc[name] == expected).all()
+    per_class = pd.read_csv(results / model / "per_class.csv").set_index("class")
+    assert (per_class["support"] == matrix.sum(axis=1)).all()
+    metrics = pd.read_csv(results / model / "metrics.csv")
+    for row, fold in zip(metrics.itertuples(), ("00", "01"), strict=True):
+        recorded = json.loads((results / model / "folds" / fold / "metrics.json").read_text())
+        assert row.accuracy == pytest.approx(recorded["accuracy"])
+        assert recorded["threads"] >= 1
+    summary = pd.read_csv(results / model / "summary.csv").set_index("measure")
+    assert summary.loc["accuracy", "mean"] == pytest.approx(metrics["accuracy"].mean())
+
+
+def test_the_comparison_is_paired_by_fold(results):
+    comparison = pd.read_csv(results / "comparison.csv", keep_default_na=False)
+    tables = [pd.read_csv(results / model / "metrics.csv") for model in MODELS]
+    row = comparison.query("model == 'cnn' and versus == 'fc' and measure == 'accuracy'").iloc[0]
+    assert float(row["mean"]) == pytest.approx((tables[0]["accuracy"] - tables[1]["accuracy"]).mean())
+
+
+def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
+    images = np.load(results / "data" / "images.npy")
+    table = pd.read_csv(results / "cnn" / "held_out_predictions.csv")
+    rows = samples.loc[samples["usage"] != "Training", "index"].to_numpy()
+    assert list(table["index"]) == list(rows)
+    assert set(table["usage"]) == {"PublicTest", "PrivateTest"}
+    models = [load_model(results / "cnn" / "folds" / fold / "model.keras") for fold in ("00", "01")]
+    expected = np.mean([predict(model, images, rows, 64) for model in models], axis=0)
+    np.testing.assert_allclose(table[CLASSES], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_saliency_shows_a_validation_image_of_each_class(results, folds, model):
+    with np.load(results / model / "saliency.npz") as saved:
+        assert list(saved["labels"]) == list(range(7))
+        assert set(saved["index"]) <= set(folds.loc[folds["fold"] == 0, "index"])
+        heat, masked, images = saved["heat"], saved["masked"], saved["images"]
+    assert heat.shape == masked.shape == images.shape == (7, 48, 48)
+    assert heat.min() >= 0
+    np.testing.assert_allclose(heat.max(axis=(1, 2)), 1)
+    for one_heat, one_masked, image in zip(heat, masked, images, strict=True):
+        kept = one_heat > 0.5
+        assert (one_masked[kept] == image[kept]).all()
+        assert set(one_masked[~kept]) == {round(image.mean())}
+
+
+def test_filters_are_standardized_images_that_ascended(results):
+    for layer in ("conv2_pool", "block4_pool"):
+        with np.load(results / "cnn" / f"filters_{layer}.npz") as saved:
+            assert saved["images"].shape == (4, 48, 48)
+            assert saved["activations"].shape == (4, 4)
+            assert saved["activations"][:, -1].sum() > saved["activations"][:, 0].sum()
+            np.testing.assert_allclose(saved["images"].std(axis=(1, 2)), 1, atol=1e-3)
+
+
+def test_feature_maps_are_those_of_the_layer(results):
+    with np.load(results / "cnn" / "feature_maps_conv2_pool.npz") as saved:
+        assert saved["maps"].shape == (12, 12, 8)
+        assert (saved["image"] == np.load(results / "data" / "images.npy")[3]).all()
+
+
+def test_every_picture_is_there_and_of_a_readable_size(results):
+    pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
+    one_model = {"accuracy", "confusion_matrix", "saliency"}
+    assert set(pictures) == {
+        "data/samples.png",
+        "comparison.png",
+        *(f"{model}/{name}.png" for model in MODELS for name in one_model),
+        *(f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")),
+    }
+    for path in pictures.values():
+        width, height = struct.unpack(">II", path.read_bytes()[16:24])
+        assert 600 <= width <= 2000
+        assert 300 <= height <= 4000
+
+
+def test_the_summary_is_keras_own(results):
+    text = (results / "fc" / "architecture.txt").read_text(encoding="utf-8")
+    assert "dense_21" in text
+    assert "Total params" in text
+
+
+def test_logs_tell_the_device_and_an_epoch_a_line(results):
+    log = (results / "logs" / "train_fold" / "cnn_01.log").read_text(encoding="utf-8")
+    assert re.search(r"cnn fold 01: tensorflow on CPU:0, \d threads", log)
+    assert len(re.findall(r"cnn fold 01 epoch \d/2: loss", log)) == 2
+
+
+def test_a_users_mistake_in_a_job_is_one_line_without_traceback_and_leaves_nothing(workflow):
+    target = "results/demo-tiny/data/folds.csv"
+    done = workflow.run(target, config=["folds={number: 12}"], check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    log = (workflow.folder / "results/demo-tiny/logs/assign_folds.log").read_text(encoding="utf-8")
+    assert re.search(r"ERROR class disgust has \d+ samples.*lower folds.number", log.splitlines()[-1])
+    assert log.splitlines()[-1].split("ERROR ")[1] in done.stderr
+    assert not (workflow.folder / target).exists()
