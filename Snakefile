@@ -17,9 +17,12 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from fercv.errors import InputError
 from fercv.settings import complete_config
+from fercv.sources import source_files
 
 try:
     config = complete_config(config, workflow.configfiles)
+    built_in = config["data"]["source"] == "synthetic"
+    data_files = [] if built_in else source_files(config["data"]["source"])
 except InputError as error:
     sys.exit(str(error))
 

@@ -6,7 +6,6 @@ from snakemake.exceptions import WorkflowError
 
 from fercv.codedigest import code_digest
 from fercv.settings import fold_names, model_layers
-from fercv.sources import source_files
 
 E = f"results/{config['experiment']}"
 M = f"{E}/{{model}}"
@@ -41,6 +40,11 @@ def layers_of(model, block):
     return [layer for layer in config[block]["layers"] if layer in model_layers(config, model)]
 
 
+def models_with(block):
+    """Regular expression of the models that have any of the layers asked for in a block of the config."""
+    return one_of([model for model in MODELS if layers_of(model, block)])
+
+
 def fold_file(name, block=None):
     """Path of a file of one fold: of the wildcard {fold}, or of the fold that a block of the config looks into."""
     return f"{M}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
@@ -68,12 +72,6 @@ def architecture(wildcards):
 def settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]
-
-
-def data_source(wildcards):
-    """The files that the data come from; none for the built-in faces."""
-    source = config["data"]["source"]
-    return [] if source == "synthetic" else source_files(source)
 
 
 def every_fold(name):

@@ -1,15 +1,15 @@
 """From the user's files, or the built-in generator, to images, samples and folds."""
 
+
 rule data:
     input:
         f"{E}/data/folds.csv",
         f"{E}/data/samples.png",
 
 
-
 rule prepare_dataset:
     input:
-        data_source,
+        data_files,
     output:
         images=f"{E}/data/images.npy",
         samples=f"{E}/data/samples.csv",

@@ -9,7 +9,6 @@ rule evaluate:
         expand(f"{M}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
 
 
-
 rule plot_accuracy:
     input:
         histories=every_fold("history.csv"),

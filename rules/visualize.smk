@@ -1,7 +1,6 @@
 """Looking into the trained models: what computes and what draws are different rules."""
 
 
-
 rule visualize:
     input:
         expand(f"{M}/saliency.png", model=MODELS),
@@ -73,6 +72,8 @@ rule ascend_filters:
         f"{E}/logs/ascend_filters/{{model}}_{{layer}}.log",
     benchmark:
         f"{E}/benchmarks/ascend_filters/{{model}}_{{layer}}.jsonl"
+    wildcard_constraints:
+        model=models_with("filters"),
     conda:
         "../envs/keras.yaml"
     threads: training_threads
@@ -105,6 +106,8 @@ rule plot_filters:
         f"{E}/logs/plot_filters/{{model}}_{{layer}}.log",
     benchmark:
         f"{E}/benchmarks/plot_filters/{{model}}_{{layer}}.jsonl"
+    wildcard_constraints:
+        model=models_with("filters"),
     conda:
         "../envs/analysis.yaml"
     params:
@@ -126,6 +129,8 @@ rule compute_feature_maps:
         f"{E}/logs/compute_feature_maps/{{model}}_{{layer}}.log",
     benchmark:
         f"{E}/benchmarks/compute_feature_maps/{{model}}_{{layer}}.jsonl"
+    wildcard_constraints:
+        model=models_with("feature_maps"),
     conda:
         "../envs/keras.yaml"
     resources:
@@ -154,6 +159,8 @@ rule plot_feature_maps:
         f"{E}/logs/plot_feature_maps/{{model}}_{{layer}}.log",
     benchmark:
         f"{E}/benchmarks/plot_feature_maps/{{model}}_{{layer}}.jsonl"
+    wildcard_constraints:
+        model=models_with("feature_maps"),
     conda:
         "../envs/analysis.yaml"
     params:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).parents[1]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
 
@@ -15,17 +17,20 @@ class Workflow:
         """Use `folder` as the working directory: results and .snakemake land there."""
         self.folder = folder
 
-    def run(self, *arguments, configfile=TINY, config=(), check=True):
+    def run(self, *arguments, configfile=TINY, overlay=None, check=True):
         """Run `snakemake --cores 2` with the arguments; return the finished process, stdout and stderr as text.
 
-        A target must come first, since --configfile and --config take all that follows them.
+        `configfile` and then the dict `overlay` are laid over config.yaml. They come last on the command line, since
+        --configfile takes all that follows it.
         """
         command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
-        if configfile is not None:
-            command += ["--configfile", configfile]
-        if config:
-            command += ["--config", *config]
+        configfiles = [configfile] if configfile is not None else []
+        if overlay is not None:
+            configfiles.append(self.folder / "overlay.yaml")
+            configfiles[-1].write_text(yaml.safe_dump(overlay), encoding="utf-8")
+        if configfiles:
+            command += ["--configfile", *configfiles]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY)
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

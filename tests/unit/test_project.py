@@ -10,7 +10,7 @@ from fercv.settings import complete_config, merge
 
 
 def pins(lines):
-    return dict(re.fullmatch(r"([A-Za-z0-9-]+)(?:\[\w+\])?==(\S+)", line).groups() for line in lines)
+    return dict(re.fullmatch(r"([A-Za-z0-9-]+)(?:\[[\w-]+\])?==(\S+)", line).groups() for line in lines)
 
 
 def requirements(name):

@@ -56,7 +56,7 @@ def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
 
 
 def test_no_held_out_rows_no_prediction_of_them(workflow):
-    jobs = workflow.jobs(configfile=None, config=["data={held_out: false}"])
+    jobs = workflow.jobs(configfile=None, overlay={"data": {"held_out": False}})
     assert jobs == {rule: count for rule, count in ALL.items() if rule != "predict_held_out"}
 
 
@@ -80,19 +80,20 @@ def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
 
 
 @pytest.mark.parametrize(
-    ("config", "line"),
+    ("overlay", "line"),
     [
-        (["seed=-1"], r"seed is -1, expected .*4294967295.*"),
-        (["folds={nubmer: 5}"], r".*folds.nubmer is unknown; did you mean 'number'.*"),
-        (["models=[cmn]"], r".*models is 'cmn'.*did you mean 'cnn'.*"),
-        (["experiment=mine", "scale=full", "data={source: nowhere.csv}"], r".*'nowhere.csv'.*no such file.*"),
+        ({"seed": -1}, r"^\S+overlay.yaml: seed is -1, expected .*4294967295"),
+        ({"folds": {"nubmer": 5}}, r"folds.nubmer is unknown; did you mean 'number'"),
+        ({"models": ["cmn"]}, r"models is 'cmn'.*did you mean 'cnn'"),
+        ({"experiment": "mine", "scale": "full", "data": {"source": "nowhere.csv"}}, r"'nowhere.csv'"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_line(workflow, config, line):
-    done = workflow.run(configfile=None, config=config, check=False)
+def test_a_wrong_setting_is_refused_in_one_line(workflow, overlay, line):
+    done = workflow.run(configfile=None, overlay=overlay, check=False)
     assert done.returncode != 0
+    # What Snakemake itself says of profiles and config files comes before.
     said = [
-        text for text in done.stderr.splitlines() if text and not text.startswith("Using workflow specific profile")
+        text for text in done.stderr.splitlines() if text and not text.startswith(("Using workflow", "Config file"))
     ]
     assert len(said) == 1, done.stderr
     assert re.search(line, said[0])

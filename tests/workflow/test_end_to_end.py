@@ -181,7 +181,7 @@ def test_logs_tell_the_device_and_an_epoch_a_line(results):
 
 def test_a_users_mistake_in_a_job_is_one_line_without_traceback_and_leaves_nothing(workflow):
     target = "results/demo-tiny/data/folds.csv"
-    done = workflow.run(target, config=["folds={number: 12}"], check=False)
+    done = workflow.run(target, overlay={"folds": {"number": 12}}, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     log = (workflow.folder / "results/demo-tiny/logs/assign_folds.log").read_text(encoding="utf-8")

@@ -1,0 +1,33 @@
+"""Check that a finished demo shows what it promises: `python tests/check_demo.py results/demo`.
+
+Balanced accuracy (mean over the folds) of at least 0.5 for cnn and 0.3 for fc, and every class predicted at least once
+in every model's pooled confusion matrix.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+PROMISED = {"cnn": 0.5, "fc": 0.3}
+
+
+def main(demo: Path) -> int:
+    """Print a line for each check; return the number of those that failed."""
+    failed = 0
+    for model in ("cnn", "fc", "fc_dropout"):
+        summary = pd.read_csv(demo / model / "summary.csv").set_index("measure")
+        accuracy, promised = summary.loc["balanced_accuracy", "mean"], PROMISED.get(model, 0)
+        predicted = pd.read_csv(demo / model / "confusion_matrix.csv", index_col="true").sum()
+        never = list(predicted.index[predicted == 0])
+        for holds, text in [
+            (accuracy >= promised, f"balanced accuracy {accuracy:.3f}, promised {promised}"),
+            (not never, f"classes never predicted: {', '.join(never) or 'none'}"),
+        ]:
+            print("ok    " if holds else "FAILED", f"{model}: {text}")
+            failed += not holds
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
