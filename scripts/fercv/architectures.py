@@ -13,6 +13,8 @@ import inspect
 import math
 from types import SimpleNamespace
 
+from fercv.errors import InputError
+
 
 def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normalization=True):
     """VGG16 (Simonyan & Zisserman 2015, arXiv:1409.1556) with batch normalization after each leaky ReLU.
@@ -28,7 +30,15 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
         width: factor on the number of filters and units of every hidden layer.
         dropout: share of the hidden dense units that are dropped in training.
         batch_normalization: whether the convolutions are followed by batch normalization.
+
+    Raises:
+        InputError: nothing would be left of an image after five times halving it.
     """
+    if min(image_shape[:2]) < 32:
+        raise InputError(
+            f"data.image_size is {image_shape[0]}, {image_shape[1]}, but the architecture cnn halves images five times "
+            "and needs 32 x 32 pixels or more; raise it, or choose another architecture"
+        )
     x = inputs = layers.Input(image_shape, name="image")
     activation = 0
     for block, (convolutions, filters) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], start=1):

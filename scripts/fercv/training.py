@@ -121,13 +121,14 @@ def train(definition, images, labels, training, validation, classes, seed, watch
     steps = len(training) // batch_size
     history, timing = [], []
     best_loss, best_weights, waited = math.inf, None, 0
+    bar = tqdm(total=definition["epochs"] * steps, desc=name, unit="batch", leave=False, mininterval=1, disable=None)
     for epoch in range(definition["epochs"]):
         began = time.perf_counter()
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(training)
         model.optimizer.learning_rate = learning_rate(definition, epoch)
         sums = {"loss": 0.0, "accuracy": 0.0}
-        for step in tqdm(range(steps), f"{name} epoch {epoch + 1}/{definition['epochs']}", leave=False, disable=None):
+        for step in range(steps):
             rows = order[step * batch_size : (step + 1) * batch_size]
             inputs = model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
             logs = model.train_on_batch(inputs, labels[rows], weights[labels[rows]], return_dict=True)
@@ -137,6 +138,7 @@ def train(definition, images, labels, training, validation, classes, seed, watch
                     f"{name}: the loss became {logs['loss']} in epoch {epoch + 1}; lower the definition's "
                     f"learning_rate (it is {definition['learning_rate']}) or choose precision: float32"
                 )
+            bar.update()
         trained = time.perf_counter()
         losses = {}
         for key, rows in [("val", validation), ("watch", watch)]:
@@ -161,6 +163,7 @@ def train(definition, images, labels, training, validation, classes, seed, watch
             }
         )
         row = history[-1]
+        bar.set_postfix_str(f"epoch {row['epoch']} done, validation accuracy {row['val_accuracy']:.3f}")
         log.info(
             "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s",
             name, row["epoch"], definition["epochs"], row["loss"], row["accuracy"], row["val_loss"],
@@ -174,6 +177,7 @@ def train(definition, images, labels, training, validation, classes, seed, watch
             if waited >= definition["early_stopping"]["patience"]:
                 log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
                 break
+    bar.close()
     # The file is the same whatever precision it was trained in: the weights are float32 in both.
     keras.config.set_dtype_policy("float32")
     final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])

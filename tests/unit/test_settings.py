@@ -77,6 +77,7 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("data/classes", "angry", ["data.classes is 'angry'", "list of the class names"]),
         ("data/image_size", [48], ["data.image_size is [48]", "height and width"]),
         ("data/image_size", [48, 4], ["data.image_size.1 is 4"]),
+        ("data/image_size", [48, 24], ["data.image_size is 48, 24", "32 x 32"]),
         ("definitions/cnn/architecture", "vgg", ["'vgg'", "cnn, fc", "architectures.py"]),
         ("definitions/cnn/optimizer", "adma", ["'adma'", "did you mean 'adam'"]),
         ("definitions/cnn/learning_rate", 0, ["learning_rate is 0", "above 0"]),

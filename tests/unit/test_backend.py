@@ -1,0 +1,61 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers import REPOSITORY
+
+from fercv import backend
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """A stand-in for nvidia-smi that lists two cards."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: Card (UUID: GPU-0)'\necho 'GPU 1: Card (UUID: GPU-1)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending(nvidia_smi, monkeypatch, caplog):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    backend.warn_of_unused_gpu()
+    (record,) = caplog.records
+    assert "2 GPU(s)" in record.getMessage()
+    assert "requirements-gpu.txt" in record.getMessage()
+
+
+def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, monkeypatch, caplog):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    backend.warn_of_unused_gpu()
+    assert not caplog.records
+
+
+def test_no_nvidia_smi_no_warning(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    backend.warn_of_unused_gpu()
+    assert not caplog.records
+
+
+def test_a_users_keras_json_changes_nothing_and_the_import_says_nothing(tmp_path):
+    hostile = {"backend": "torch", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(hostile))
+    code = (
+        "from fercv.backend import keras; from fercv.architectures import build_model;"
+        "m = build_model('cnn', (32, 48, 1), 3, {'width': 0.1});"
+        "print(keras.backend.backend(), keras.config.floatx(), keras.config.epsilon(), m.input_shape)"
+    )
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "scripts")}
+    del environment["KERAS_BACKEND"]
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout == "tensorflow float32 1e-07 (None, 32, 48, 1)\n"
+    assert done.stderr == ""
+
+
+def test_value_and_gradient_by_hand():
+    function = backend.value_and_gradient(lambda x, scale: backend.keras.ops.sum(scale * x * x, axis=1))
+    values, gradients = function(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32), np.array([[1.0], [2.0]], np.float32))
+    np.testing.assert_allclose(values, [5, 18])
+    np.testing.assert_allclose(gradients, [[2, 4], [12, 0]])
