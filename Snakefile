@@ -49,6 +49,6 @@ rule all:
     default_target: True
     input:
         rules.data.input,
-        rules.train.input,
         rules.evaluate.input,
         rules.visualize.input,
+        expand(f"{M}/architecture.txt", model=MODELS),
