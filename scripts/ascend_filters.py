@@ -3,10 +3,9 @@
 import numpy as np
 
 from fercv import backend, jobs
-from fercv.activations import find_layer
 from fercv.ascent import ascend_filters
-from fercv.seeds import derive_seed
-from fercv.training import load_model
+from fercv.hashing import derive_seed
+from fercv.models import find_layer, load_model
 
 
 def main(snakemake):

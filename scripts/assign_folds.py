@@ -4,7 +4,7 @@ import pandas as pd
 
 from fercv import jobs
 from fercv.folds import assign_folds
-from fercv.seeds import derive_seed
+from fercv.hashing import derive_seed
 
 
 def main(snakemake):

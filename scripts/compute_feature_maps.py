@@ -5,9 +5,9 @@ import numpy as np
 from fercv import backend, jobs
 from fercv.activations import feature_maps
 from fercv.errors import InputError
+from fercv.hashing import derive_seed
+from fercv.models import load_model
 from fercv.preprocessing import standardize
-from fercv.seeds import derive_seed
-from fercv.training import load_model
 
 
 def main(snakemake):

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
+from fercv.hashing import derive_seed
+from fercv.models import load_model, predict
 from fercv.preprocessing import standardize
 from fercv.saliency import class_score_gradient, compute_saliency, mask_image
-from fercv.seeds import derive_seed
-from fercv.training import load_model, predict
 
 BATCH_SIZE = 64
 

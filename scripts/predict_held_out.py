@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
-from fercv.seeds import derive_seed
-from fercv.training import load_model, predict
+from fercv.hashing import derive_seed
+from fercv.models import load_model, predict
 
 log = logging.getLogger("fercv")
 

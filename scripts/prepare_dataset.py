@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from fercv import datasets, jobs, synthetic
 from fercv.errors import InputError
-from fercv.seeds import derive_seed
+from fercv.hashing import derive_seed
 
 log = logging.getLogger("fercv")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fercv import jobs
+from fercv.hashing import file_digest
 from fercv.metrics import confusion_counts, fold_measures, per_class, summarize
 
 log = logging.getLogger("fercv")
@@ -20,11 +21,11 @@ def main(snakemake):
         predictions = pd.read_csv(predictions_path)
         measures = fold_measures(predictions, classes)
         recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
-        if measures["accuracy"] != recorded["accuracy"] or measures["n"] != recorded["n"]:
+        if file_digest(predictions_path) != recorded["predictions_sha256"]:
             log.warning(
-                "%s gives an accuracy of %.4f, %s recorded %.4f when the fold was trained: one of the two was changed "
-                "since; delete both to have the fold trained again",
-                predictions_path, measures["accuracy"], metrics_path, recorded["accuracy"],
+                "%s is not the file that its fold wrote: %s recorded another digest; if nobody meant to change it, "
+                "delete it to have the fold trained again",
+                predictions_path, metrics_path,
             )  # fmt: skip
         rows.append({"fold": fold} | measures)
         predicted = predictions[classes].to_numpy().argmax(axis=1)

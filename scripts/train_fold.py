@@ -9,9 +9,10 @@ import pandas as pd
 
 from fercv import backend, jobs
 from fercv.folds import inner_split
+from fercv.hashing import derive_seed, file_digest
 from fercv.metrics import fold_measures
-from fercv.seeds import derive_seed
-from fercv.training import predict, run_description, save_model, train
+from fercv.models import predict, save_model
+from fercv.training import run_description, train
 
 log = logging.getLogger("fercv")
 
@@ -48,6 +49,7 @@ def main(snakemake):
     save_model(trained.model, snakemake.output.model)
     pd.DataFrame(trained.history).to_csv(snakemake.output.history, index=False, lineterminator="\n")
     predictions.to_csv(snakemake.output.predictions, index=False, lineterminator="\n")
+    metrics["predictions_sha256"] = file_digest(snakemake.output.predictions)
     Path(snakemake.output.metrics).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     pd.DataFrame(trained.timing).to_csv(snakemake.output.timing, index=False, lineterminator="\n")
 

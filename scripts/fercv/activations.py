@@ -1,21 +1,10 @@
 """Feature maps: what a layer makes of one image."""
 
-from difflib import get_close_matches
-
 import numpy as np
 
 from fercv.backend import keras
 from fercv.errors import InputError
-
-
-def find_layer(model, layer_name: str):
-    """Return the model's layer of this name; InputError, with the likeliest name, where there is none."""
-    names = [layer.name for layer in model.layers]
-    if layer_name in names:
-        return model.get_layer(layer_name)
-    close = get_close_matches(layer_name, names, n=1)
-    mending = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names)}"
-    raise InputError(f"model {model.name!r} has no layer {layer_name!r}: {mending}")
+from fercv.models import find_layer
 
 
 def feature_maps(model, layer_name: str, image: np.ndarray) -> np.ndarray:

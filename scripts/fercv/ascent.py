@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fercv.activations import find_layer
 from fercv.backend import keras, value_and_gradient
 from fercv.errors import InputError
-from fercv.saliency import ends_in_softmax, logits_model
+from fercv.models import ends_in_softmax, find_layer, logits_model
 
 log = logging.getLogger("fercv")
 

@@ -3,41 +3,7 @@
 import numpy as np
 
 from fercv.backend import keras, value_and_gradient
-from fercv.errors import InputError
-
-
-def logits_model(model):
-    """Cut off a classifier's final softmax.
-
-    Args:
-        model: Keras model whose last layer is a softmax, or a dense layer with a softmax; it is left as it is.
-
-    Returns:
-        Keras model of the same inputs and weights that gives the logits, float32 in what a dense last layer computes.
-
-    Raises:
-        InputError: the last layer is no softmax.
-    """
-    last = model.layers[-1]
-    if not ends_in_softmax(last):
-        raise InputError(
-            f"the last layer of model {model.name!r}, {last.name!r} ({type(last).__name__}), is no softmax, so its "
-            "class scores are unknown: end the architecture with a softmax"
-        )
-    if not isinstance(last, keras.layers.Dense):
-        return keras.Model(model.input, last.input)
-    linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
-    logits = linear(last.input)
-    linear.set_weights(last.get_weights())
-    return keras.Model(model.input, logits)
-
-
-def ends_in_softmax(layer) -> bool:
-    """Tell whether softmax is the last thing that a layer computes."""
-    return isinstance(layer, keras.layers.Softmax) or (
-        isinstance(layer, keras.layers.Activation | keras.layers.Dense)
-        and layer.activation is keras.activations.softmax
-    )
+from fercv.models import logits_model
 
 
 def class_score_gradient(model):

@@ -1,13 +1,8 @@
-"""Training one fold: the loop over epochs, prediction, and a model file that is the same bytes each time."""
+"""Training one fold: the loop over epochs."""
 
-import json
 import logging
 import math
-import re
-import tempfile
 import time
-import zipfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +13,10 @@ from fercv.architectures import build_model
 from fercv.augmentation import augment
 from fercv.backend import keras
 from fercv.errors import InputError
+from fercv.models import predict
 from fercv.preprocessing import model_inputs
 
 log = logging.getLogger("fercv")
-
-# The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
-FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class TrainedFold(NamedTuple):
@@ -185,65 +178,11 @@ def train(definition, images, labels, training, validation, classes, seed, watch
     return TrainedFold(final, history, timing)
 
 
-def predict(model, images, rows, batch_size: int):
-    """Class probabilities of the given rows.
-
-    Every batch has the same shape, the last one padded, so that the model is traced once. `keras.Model.predict` is
-    avoided: its tf.data iterator may idle for seconds before it ends.
-
-    Args:
-        model: Keras model with a softmax output.
-        images: uint8 (n, height, width); may be memory-mapped.
-        rows: row numbers, int (m,).
-        batch_size: rows that are predicted at once.
-
-    Returns:
-        float32 (m, classes).
-    """
-    batches = []
-    for start in range(0, len(rows), batch_size):
-        batch = rows[start : start + batch_size]
-        padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
-        probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
-        batches.append(keras.ops.convert_to_numpy(probabilities)[: len(batch)])
-    return np.concatenate(batches)
-
-
 def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:
     """Mean cross-entropy in nats and accuracy of probabilities (n, classes) against labels (n,)."""
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     loss = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean()
     return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def save_model(model, path) -> None:
-    """Save a model in Keras' format, equal bytes for equal weights.
-
-    Keras writes the time of saving into the zip's entries and its metadata, and memory addresses as names of shared
-    objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
-    """
-    numbers = {}
-    with tempfile.TemporaryDirectory() as folder:
-        unfixed = Path(folder) / "model.keras"
-        model.save(unfixed)
-        with zipfile.ZipFile(unfixed) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as fixed:
-            for name in saved.namelist():
-                content = saved.read(name)
-                if name == "metadata.json":
-                    date = "{:04d}-{:02d}-{:02d}@{:02d}:{:02d}:{:02d}".format(*FIXED_DATE)
-                    content = json.dumps(json.loads(content) | {"date_saved": date}).encode()
-                elif name == "config.json":
-                    content = re.sub(
-                        rb'(?<="shared_object_id": )\d+',
-                        lambda match: str(numbers.setdefault(match[0], len(numbers) + 1)).encode(),
-                        content,
-                    )
-                fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
-
-
-def load_model(path):
-    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold."""
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def run_description(threads: int, precision: str) -> dict:

@@ -3,7 +3,8 @@ import pytest
 
 from fercv.backend import keras
 from fercv.errors import InputError
-from fercv.saliency import class_score_gradient, compute_saliency, logits_model, mask_image
+from fercv.models import logits_model
+from fercv.saliency import class_score_gradient, compute_saliency, mask_image
 
 SHAPE = (4, 5)
 layers = keras.layers

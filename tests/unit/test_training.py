@@ -7,15 +7,8 @@ import pytest
 from fercv import backend
 from fercv.architectures import build_model
 from fercv.errors import InputError
-from fercv.training import (
-    class_weights,
-    cross_entropy_and_accuracy,
-    learning_rate,
-    load_model,
-    predict,
-    save_model,
-    train,
-)
+from fercv.models import load_model, predict, save_model
+from fercv.training import class_weights, cross_entropy_and_accuracy, learning_rate, train
 
 DEFINITION = {
     "architecture": "cnn",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fercv.training import load_model, predict
+from fercv.models import load_model, predict
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 MODELS = ["cnn", "fc"]

@@ -1,6 +1,7 @@
-"""Seeds for each part of an experiment, all from the config's one `seed`."""
+"""Hashes: seeds for each part of an experiment, and the fingerprint of a file."""
 
 import hashlib
+from pathlib import Path
 
 
 def derive_seed(*parts: int | str) -> int:
@@ -14,3 +15,9 @@ def derive_seed(*parts: int | str) -> int:
     """
     text = "/".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits, as the command `sha256sum` prints it."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""Trained models: saved and loaded, asked for predictions, and taken apart by layers."""
+
+import json
+import re
+import tempfile
+import zipfile
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from fercv.backend import keras
+from fercv.errors import InputError
+from fercv.preprocessing import model_inputs
+
+# The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def save_model(model, path) -> None:
+    """Save a model in Keras' format, equal bytes for equal weights.
+
+    Keras writes the time of saving into the zip's entries and its metadata, and memory addresses as names of shared
+    objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
+    """
+    numbers = {}
+    with tempfile.TemporaryDirectory() as folder:
+        unfixed = Path(folder) / "model.keras"
+        model.save(unfixed)
+        with zipfile.ZipFile(unfixed) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as fixed:
+            for name in saved.namelist():
+                content = saved.read(name)
+                if name == "metadata.json":
+                    date = "{:04d}-{:02d}-{:02d}@{:02d}:{:02d}:{:02d}".format(*FIXED_DATE)
+                    content = json.dumps(json.loads(content) | {"date_saved": date}).encode()
+                elif name == "config.json":
+                    content = re.sub(
+                        rb'(?<="shared_object_id": )\d+',
+                        lambda match: str(numbers.setdefault(match[0], len(numbers) + 1)).encode(),
+                        content,
+                    )
+                fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
+
+
+def load_model(path):
+    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def predict(model, images, rows, batch_size: int):
+    """Class probabilities of the given rows.
+
+    Every batch has the same shape, the last one padded, so that the model is traced once. `keras.Model.predict` is
+    avoided: its tf.data iterator may idle for seconds before it ends.
+
+    Args:
+        model: Keras model with a softmax output.
+        images: uint8 (n, height, width); may be memory-mapped.
+        rows: row numbers, int (m,).
+        batch_size: rows that are predicted at once.
+
+    Returns:
+        float32 (m, classes).
+    """
+    batches = []
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
+        probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
+        batches.append(keras.ops.convert_to_numpy(probabilities)[: len(batch)])
+    return np.concatenate(batches)
+
+
+def find_layer(model, layer_name: str):
+    """Return the model's layer of this name; InputError, with the likeliest name, where there is none."""
+    names = [layer.name for layer in model.layers]
+    if layer_name in names:
+        return model.get_layer(layer_name)
+    close = get_close_matches(layer_name, names, n=1)
+    mending = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names)}"
+    raise InputError(f"model {model.name!r} has no layer {layer_name!r}: {mending}")
+
+
+def logits_model(model):
+    """Cut off a classifier's final softmax.
+
+    Args:
+        model: Keras model whose last layer is a softmax, or a dense layer with a softmax; it is left as it is.
+
+    Returns:
+        Keras model of the same inputs and weights that gives the logits, float32 in what a dense last layer computes.
+
+    Raises:
+        InputError: the last layer is no softmax.
+    """
+    last = model.layers[-1]
+    if not ends_in_softmax(last):
+        raise InputError(
+            f"the last layer of model {model.name!r}, {last.name!r} ({type(last).__name__}), is no softmax, so its "
+            "class scores are unknown: end the architecture with a softmax"
+        )
+    if not isinstance(last, keras.layers.Dense):
+        return keras.Model(model.input, last.input)
+    linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
+    logits = linear(last.input)
+    linear.set_weights(last.get_weights())
+    return keras.Model(model.input, logits)
+
+
+def ends_in_softmax(layer) -> bool:
+    """Tell whether softmax is the last thing that a layer computes."""
+    return isinstance(layer, keras.layers.Softmax) or (
+        isinstance(layer, keras.layers.Activation | keras.layers.Dense)
+        and layer.activation is keras.activations.softmax
+    )
