@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -26,13 +25,6 @@ try:
     data_files = [] if built_in else source_files(config["data"]["source"])
 except InputError as error:
     sys.exit(str(error))
-
-
-if "PARAMS" not in {trigger.name for trigger in workflow.rerun_triggers}:
-    logger.warning(
-        "rerun-triggers lacks `params`: changed code and settings go unnoticed, and old results pass for new ones; "
-        "add it to your profile, as profiles/default has it"
-    )
 
 
 report: "report/workflow.rst"

@@ -1,8 +1,11 @@
 """What the rules share: names taken from the configuration, and the resources that jobs ask for."""
 
+import functools
 import re
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.settings.types import RerunTrigger
 
 from fercv.codedigest import code_digest
 from fercv.settings import fold_names, model_layers
@@ -72,6 +75,22 @@ def architecture(wildcards):
 def settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]
+
+
+def data_source(wildcards):
+    """The files that the data come from; none for the built-in faces."""
+    warn_of_missing_trigger()
+    return data_files
+
+
+@functools.cache
+def warn_of_missing_trigger():
+    """Warn once of a profile that switches off what tells changes; Snakemake doesn't know it before it asks for inputs."""
+    if RerunTrigger.PARAMS not in workflow.rerun_triggers:
+        logger.warning(
+            "rerun-triggers lacks `params`: changed code and settings go unnoticed, and old results pass for new ones; "
+            "add it to your profile, as profiles/default has it"
+        )
 
 
 def every_fold(name):

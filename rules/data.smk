@@ -9,7 +9,7 @@ rule data:
 
 rule prepare_dataset:
     input:
-        data_files,
+        data_source,
     output:
         images=f"{E}/data/images.npy",
         samples=f"{E}/data/samples.csv",

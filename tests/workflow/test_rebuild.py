@@ -51,10 +51,8 @@ OF_FC = {
     "plot_accuracy": 1, "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "predict_held_out": 1,
     "compute_saliency": 1, "plot_saliency": 1, "compare_models": 1, "plot_comparison": 1,
 }  # fmt: skip
-OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | {
-    "compare_models": 1,
-    "plot_comparison": 1,
-}
+OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()}
+OF_BOTH |= {"compare_models": 1, "plot_comparison": 1}
 AFTER_DATA = {"plot_samples": 1, "assign_folds": 1, "train_fold": 4} | OF_BOTH
 
 
