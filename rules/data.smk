@@ -51,7 +51,7 @@ rule plot_samples:
         "../envs/analysis.yaml"
     params:
         classes=CLASSES,
-        per_class=config["samples"]["per_class"],
+        samples=config["samples"],
         code=code("plot_samples"),
     message:
         "Draw a contact sheet of the samples"

@@ -82,6 +82,7 @@ rule score_model:
     input:
         predictions=every_fold("predictions.csv"),
         metrics=every_fold("metrics.json"),
+        matrix=rules.pool_confusion.output.matrix,
     output:
         metrics=f"{M}/metrics.csv",
         summary=f"{M}/summary.csv",

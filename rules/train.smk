@@ -18,6 +18,7 @@ rule summarize_architecture:
         "../envs/keras.yaml"
     resources:
         mem_mb=model_memory,
+        runtime=model_minutes,
     params:
         architecture=architecture,
         settings=settings,

@@ -29,7 +29,6 @@ rule compute_saliency:
         runtime=model_minutes,
     params:
         saliency=config["saliency"],
-        classes=CLASSES,
         code=code("compute_saliency"),
     message:
         "Compute what {wildcards.model} looks at"

@@ -8,14 +8,16 @@ from fercv import figures, jobs
 
 def main(snakemake):
     """Write samples.png."""
+    settings = snakemake.params.samples
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     shown = samples[samples["usage"].isin(["Training", ""])]
     rows = {
-        name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: snakemake.params.per_class]]
+        name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: settings["per_class"]]]
         for label, name in enumerate(snakemake.params.classes)
     }
-    figure = figures.samples_figure(rows, f"First samples of each class, {len(shown):,} in all")
+    title = f"First samples of each class, {len(shown):,} in all"
+    figure = figures.samples_figure(rows, title, settings["show_names"])
     figures.save_figure(figure, snakemake.output[0])
 
 

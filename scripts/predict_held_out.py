@@ -13,18 +13,27 @@ log = logging.getLogger("fercv")
 
 
 def main(snakemake):
-    """Write held_out_predictions.csv: the folds' averaged probabilities of each row."""
+    """Write held_out_predictions.csv: the folds' averaged probabilities of each row.
+
+    `in_training` is 1 where an exact copy of the image is among the training rows, whose label the models were shown.
+    """
     backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
-    rows = samples.loc[~samples["usage"].isin(["Training", ""]), ["index", "label", "usage"]].reset_index(drop=True)
+    held_out = ~samples["usage"].isin(["Training", ""])
+    samples["in_training"] = samples["duplicate_group"].isin(samples.loc[~held_out, "duplicate_group"]).astype(int)
+    rows = samples.loc[held_out, ["index", "label", "usage", "in_training"]].reset_index(drop=True)
     total = np.zeros((len(rows), len(snakemake.params.classes)))
     for path in snakemake.input.models:
         total += predict(load_model(path), images, rows["index"].to_numpy(), batch_size=256)
     mean = pd.DataFrame(total / len(snakemake.input.models), columns=snakemake.params.classes)
     for usage, part in rows.groupby("usage"):
         right = mean.loc[part.index].to_numpy().argmax(axis=1) == part["label"]
-        log.info("%s: accuracy %.4f on %d rows of %s", snakemake.wildcards.model, right.mean(), len(part), usage)
+        unseen = right[part["in_training"] == 0]
+        log.info(
+            "%s: accuracy %.4f on %d rows of %s, %.4f on the %d without a copy in training",
+            snakemake.wildcards.model, right.mean(), len(part), usage, unseen.mean(), len(unseen),
+        )  # fmt: skip
     pd.concat([rows, mean], axis=1).to_csv(snakemake.output.predictions, index=False, lineterminator="\n")
 
 

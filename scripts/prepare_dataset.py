@@ -36,15 +36,9 @@ def main(snakemake):
 
 
 def draw(data, seed):
-    """The built-in faces as images and samples, refused where the config asks for others than can be drawn."""
-    height, width = data["image_size"]
-    if list(data["classes"]) != list(synthetic.CLASSES) or height != width:
-        raise InputError(
-            f"data.source: synthetic draws square images of the classes {', '.join(synthetic.CLASSES)}; found "
-            f"data.classes {', '.join(data['classes'])} and data.image_size {height}, {width}: set these"
-        )
+    """The built-in faces as images and samples."""
     count = data["images"] or 35887  # as many as FER2013 has
-    faces = synthetic.draw_faces(count, seed, height, held_out=0.1 if data["held_out"] else 0.0)
+    faces = synthetic.draw_faces(count, seed, data["image_size"][0], held_out=0.1 if data["held_out"] else 0.0)
     source = [f"face {number}" for number in range(count)]
     return faces.images, pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
 
@@ -54,10 +48,10 @@ def stratified_rows(samples, count, seed):
     strata = samples["usage"] + "/" + samples["label"].astype(str)
     try:
         chosen, _ = train_test_split(np.arange(len(samples)), train_size=count, stratify=strata, random_state=seed)
-    except ValueError:
+    except ValueError as error:
         raise InputError(
-            f"the scale's images: {count} of {len(samples)} samples are too few to hold each of the {strata.nunique()} "
-            "combinations of usage and class; raise it, or set it to null"
+            f"the scale's images: {count} of {len(samples)} samples can't be drawn with every usage and class in "
+            f"proportion ({error}); choose another number, or null for all"
         ) from None
     return np.sort(chosen)
 

@@ -8,31 +8,30 @@ import pandas as pd
 
 from fercv import jobs
 from fercv.hashing import file_digest
-from fercv.metrics import confusion_counts, fold_measures, per_class, summarize
+from fercv.metrics import fold_measures, per_class, summarize
 
 log = logging.getLogger("fercv")
 
 
 def main(snakemake):
     """Write metrics.csv, summary.csv and per_class.csv."""
-    classes, rows, counts = snakemake.params.classes, [], 0
+    classes, rows = snakemake.params.classes, []
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
         predictions = pd.read_csv(predictions_path)
         measures = fold_measures(predictions, classes)
         recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
-        if file_digest(predictions_path) != recorded["predictions_sha256"]:
+        if file_digest(predictions_path) != recorded.get("predictions_sha256"):
             log.warning(
                 "%s is not the file that its fold wrote: %s recorded another digest; if nobody meant to change it, "
                 "delete it to have the fold trained again",
                 predictions_path, metrics_path,
             )  # fmt: skip
         rows.append({"fold": fold} | measures)
-        predicted = predictions[classes].to_numpy().argmax(axis=1)
-        counts = counts + confusion_counts(predictions["label"].to_numpy(), predicted, len(classes))
     metrics = pd.DataFrame(rows)
     metrics.to_csv(snakemake.output.metrics, index=False, lineterminator="\n")
     summarize(metrics).to_csv(snakemake.output.summary, index=False, lineterminator="\n")
+    counts = pd.read_csv(snakemake.input.matrix, index_col="true").to_numpy()
     per_class(counts, classes).to_csv(snakemake.output.per_class, index=False, lineterminator="\n")
 
 

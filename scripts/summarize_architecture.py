@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from fercv import jobs
+from fercv import backend, jobs
 from fercv.architectures import build_model
 
 
 def main(snakemake):
     """Write architecture.txt."""
+    backend.configure(snakemake.threads, seed=0)
     params = snakemake.params
     model = build_model(params.architecture, (*params.image_size, 1), len(params.classes), params.settings)
     lines = []

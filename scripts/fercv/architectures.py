@@ -1,8 +1,9 @@
 """The networks, one function each.
 
 An architecture is a function `name(layers, image_shape, classes, *, settings...) -> (inputs, outputs)`: it wires
-layers in Keras' functional style and returns the two ends. To add one, write such a function here and name it in the
-config as a definition's `architecture`; its keyword arguments are what the definition's `settings` may hold.
+layers in Keras' functional style and returns the two ends; the last layer is a softmax in float32. To add one, write
+such a function here and name it in the config as a definition's `architecture`; its keyword arguments are what the
+definition's `settings` may hold.
 
 `layers` is `keras.layers`. It is handed in, not imported, so that the Snakefile can ask for an architecture's settings
 and layer names (to refuse a mistyped one) without the seconds that importing TensorFlow takes: see `layer_names`.
@@ -104,29 +105,45 @@ def architecture_names() -> list[str]:
 def settings_of(architecture: str) -> dict[str, object]:
     """The settings that an architecture takes, with their defaults."""
     parameters = inspect.signature(globals()[architecture]).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    settings = {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    for name, default in settings.items():
+        if default is inspect.Parameter.empty:
+            raise InputError(f"the architecture {architecture} has a setting {name} without a default; give it one")
+    return settings
 
 
-def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict) -> list[str]:
-    """The layer names of an architecture, its input aside, in order, found without importing Keras.
+def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict) -> dict[str, str]:
+    """The layers of an architecture that it named, its input aside: {name: kind}, found without importing Keras.
 
-    The function is called with a stand-in for `keras.layers` that only notes each `name`.
+    The function is called with a stand-in for `keras.layers` that only notes each layer.
+
+    Raises:
+        InputError: the function does with layers what the stand-in can't follow, or refuses its arguments itself.
     """
-    names = []
+    names = {}
 
     class StandIn:
         def Input(self, *arguments, **keywords):  # noqa: N802 - Keras' name
             return SimpleNamespace(shape=None)
 
         def __getattr__(self, kind):
-            return self.layer
+            def layer(*arguments, name=None, **keywords):
+                if name is not None:
+                    names[name] = kind
+                return lambda inputs: SimpleNamespace(shape=None)
 
-        def layer(self, *arguments, name=None, **keywords):
-            names.append(name)
-            return lambda inputs: SimpleNamespace(shape=None)
+            return layer
 
-    globals()[architecture](StandIn(), image_shape, classes, **settings)
-    return [name for name in names if name is not None]
+    try:
+        globals()[architecture](StandIn(), image_shape, classes, **settings)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"the architecture {architecture} could not be followed ({type(error).__name__}: {error}); build it of "
+            "calls of `layers` alone, for instance layers.Add()([x, y]) for x + y"
+        ) from None
+    return names
 
 
 def build_model(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict):
@@ -137,8 +154,18 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
         image_shape: (height, width, 1).
         classes: number of classes, the length of the softmax output.
         settings: keyword arguments of the architecture's function.
+
+    Raises:
+        InputError: the last layer is no softmax.
     """
     from fercv.backend import keras
+    from fercv.models import ends_in_softmax
 
     inputs, outputs = globals()[architecture](keras.layers, tuple(image_shape), classes, **settings)
-    return keras.Model(inputs, outputs, name=architecture)
+    model = keras.Model(inputs, outputs, name=architecture)
+    if not ends_in_softmax(model.layers[-1]):
+        raise InputError(
+            f"the last layer of the architecture {architecture}, {model.layers[-1].name}, is no softmax; end it with "
+            'Dense(classes, activation="softmax", dtype="float32"), whose outputs are probabilities'
+        )
+    return model

@@ -91,9 +91,12 @@ def warn_of_unused_gpu() -> None:
     """Log one warning where nvidia-smi lists a GPU that Keras does not use, with the mending."""
     if shutil.which("nvidia-smi") is None or any("cpu" not in name.lower() for name in devices()):
         return
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
-    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    if listed.returncode == 0 and gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    gpus = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    if gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         log.warning(
             "nvidia-smi lists %d GPU(s), Keras sees none and trains on the processor; "
             "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",

@@ -428,7 +428,12 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
         if image.mode == "F":
             raise ValueError("pixels are fractions, whose range is not known")
         if image.mode.startswith("I"):
-            image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+            values = np.asarray(image).astype(np.int64)
+            if values.min() < 0 or values.max() > 65535:
+                raise ValueError(f"pixels from {values.min()} to {values.max()} are not of 8 or 16 bits")
+            # Pillow's mode I holds 32 bits, as some programs store 8-bit images.
+            eight_bits = image.mode == "I" and values.max() <= 255
+            image = Image.fromarray((values if eight_bits else values >> 8).astype(np.uint8))
         elif image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L")

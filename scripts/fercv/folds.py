@@ -74,11 +74,6 @@ def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict
             )
 
 
-def format_fold(index: int, number: int) -> str:
-    """Return the fold's name in paths, padded so that the names of all `number` folds sort: 00 to 19 for 20."""
-    return f"{index:0{max(2, len(str(number - 1)))}d}"
-
-
 def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Choose the training rows that early stopping watches instead of learning from them.
 

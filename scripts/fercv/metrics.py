@@ -162,7 +162,7 @@ def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(
-    metrics: Mapping[str, pd.DataFrame], measures: Sequence[str] = ("accuracy", "balanced_accuracy", "macro_f1")
+    metrics: Mapping[str, pd.DataFrame], measures: Sequence[str] = ("accuracy", "balanced_accuracy")
 ) -> pd.DataFrame:
     """Compare models that were validated on the same folds.
 

@@ -57,12 +57,12 @@ def predict(model, images, rows, batch_size: int):
         model: Keras model with a softmax output.
         images: uint8 (n, height, width); may be memory-mapped.
         rows: row numbers, int (m,).
-        batch_size: rows that are predicted at once.
+        batch_size: rows that are predicted at once, at most.
 
     Returns:
         float32 (m, classes).
     """
-    batches = []
+    batches, batch_size = [], min(batch_size, len(rows))
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import difflib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,10 @@ from fercv import architectures
 from fercv.errors import InputError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+
+# The order of FER2013's labels; fercv.synthetic, which is too heavy for the Snakefile, draws the same.
+SYNTHETIC_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+RESERVED = ("index", "label", "usage", "true", "in_training")
 
 TYPE_NAMES = {
     "integer": "a whole number",
@@ -74,13 +79,17 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
             hint = did_you_mean(name, config["definitions"])
             refuse(["scales", scale_name, "definitions"], name, f"which is not among definitions{hint}")
 
-    known_layers = set()
     for name, definition in config["definitions"].items():
         definition = merge(definition, scale.get("definitions", {}).get(name, {}))
         definition = with_defaults(definition, schema["$defs"]["definition"])
         definition["settings"] = check_architecture(name, definition, files)
         config["definitions"][name] = definition
-        known_layers |= set(model_layers(config, name))
+        if definition["schedule"]["warmup"] >= definition["epochs"]:
+            refuse(
+                ["definitions", name, "schedule", "warmup"],
+                definition["schedule"]["warmup"],
+                f"but the model trains for {definition['epochs']} epochs; choose fewer",
+            )
     config["data"]["images"] = scale.get("images")
     config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
 
@@ -91,13 +100,69 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
                 config[block]["fold"],
                 f"expected at most {config['folds']['number'] - 1}, the last fold",
             )
+    check_layers(config, files)
+    check_data(config, files)
+    return config
+
+
+def check_layers(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse layers asked for that no definition has, and feature maps of layers behind the flattening."""
+    known = {}
+    for name in config["definitions"]:
+        try:
+            layers = model_layers(config, name)
+        except InputError as error:
+            # A definition that doesn't fit the images is no fault as long as it isn't trained.
+            if name not in config["models"]:
+                continue
+            key = ["definitions", name]
+            raise InputError(f"{origin(files, key)}: {dotted(key)}: {error}") from None
+        flat = False
+        for layer, kind in layers.items():
+            flat = flat or kind in ("Flatten", "Dense") or kind.startswith("Global")
+            known[layer] = known.get(layer, False) or not flat
     for block in ("filters", "feature_maps"):
         for layer in config[block]["layers"]:
-            if layer not in known_layers:
-                refuse([block, "layers"], layer, f"which no definition has{did_you_mean(layer, known_layers)}")
-    if config["data"]["images"] is not None and config["data"]["images"] < config["folds"]["number"]:
-        refuse(["scales", scale_name, "images"], config["data"]["images"], "fewer images than folds.number")
-    return config
+            key = [block, "layers"]
+            if layer not in known:
+                hint = did_you_mean(layer, known)
+                raise InputError(f"{origin(files, key)}: {dotted(key)} is {layer!r}, which no definition has{hint}")
+            if block == "feature_maps" and not known[layer]:
+                raise InputError(
+                    f"{origin(files, key)}: {dotted(key)} is {layer!r}, which has no height and width; choose a layer "
+                    "before the first dense or flattening one"
+                )
+
+
+def check_data(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse class names that no table or folder can tell apart, and what the built-in faces cannot be."""
+
+    def refuse(key: Sequence, value, text: str):
+        raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
+
+    data = config["data"]
+    seen = set()
+    for name in data["classes"]:
+        if name.casefold().strip() in seen or name.casefold().strip() in RESERVED or name != name.strip():
+            refuse(
+                ["data", "classes"],
+                name,
+                f"expected names that differ in more than case, without outer spaces, other than {names(RESERVED)}, "
+                "which name columns of the tables",
+            )
+        seen.add(name.casefold())
+    if data["source"] == "synthetic":
+        if list(data["classes"]) != list(SYNTHETIC_CLASSES):
+            refuse(["data", "classes"], data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")
+        if data["image_size"][0] != data["image_size"][1]:
+            refuse(["data", "image_size"], data["image_size"], "but the built-in faces are square")
+    images = data["images"]
+    if images is not None and images < config["folds"]["number"]:
+        refuse(["scales"], images, "fewer images than folds.number")
+    if images is not None and config["feature_maps"]["image"] >= images:
+        refuse(
+            ["feature_maps", "image"], config["feature_maps"]["image"], f"expected at most {images - 1}, the last image"
+        )
 
 
 def fold_names(number: int) -> list[str]:
@@ -106,8 +171,8 @@ def fold_names(number: int) -> list[str]:
     return [str(fold).zfill(digits) for fold in range(number)]
 
 
-def model_layers(config: Mapping, name: str) -> list[str]:
-    """The layer names of a model of a completed configuration."""
+def model_layers(config: Mapping, name: str) -> dict[str, str]:
+    """The layers of a model of a completed configuration: {name: kind}, see `architectures.layer_names`."""
     definition = config["definitions"][name]
     shape = (*config["data"]["image_size"], 1)
     return architectures.layer_names(
@@ -138,7 +203,7 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
         fits = {
             "boolean": isinstance(value, bool),
             "number": isinstance(value, int | float) and not isinstance(value, bool),
-            None: isinstance(value, type(default)),
+            None: isinstance(value, list if isinstance(default, tuple) else type(default)),
         }[kind]
         expected = TYPE_NAMES.get(kind, f"of the kind of {default!r}")
         if setting == "dropout":
@@ -151,12 +216,16 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
 
 
 def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
-    """Raise an InputError for the first key, in the order of the file, that does not fit the schema."""
+    """Raise an InputError for the first key, in alphabetical order, that does not fit the schema."""
     # JSON counts 20.0 among the whole numbers; Python's range does not.
     whole = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    validator = validators.extend(Draft202012Validator, type_checker=whole)(schema)
+    # .nan and .inf are numbers in YAML, but inside no bounds.
+    finite = whole.redefine(
+        "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    )
+    validator = validators.extend(Draft202012Validator, type_checker=finite)(schema)
     for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
         raise InputError(explain(error, files))
 
@@ -210,7 +279,7 @@ def merge(base: Mapping, change: Mapping) -> dict:
 
 
 def origin(files: Sequence[str], key: Sequence) -> str:
-    """The last of the config files that holds a key, or the first file where none does (as with --config)."""
+    """The last of the config files that holds a key; the last file, or the command line, where none does."""
     for file in reversed(files):
         with Path(file).open(encoding="utf-8") as opened:
             node = yaml.load(opened, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -221,7 +290,7 @@ def origin(files: Sequence[str], key: Sequence) -> str:
             node = node[part]
         else:
             return str(file)
-    return str(files[0]) if files else "config"
+    return f"{files[-1]} or --config" if files else "config"
 
 
 def dotted(key: Sequence) -> str:

@@ -23,7 +23,9 @@ class TrainedFold(NamedTuple):
     """What a training run leaves behind.
 
     model: float32 Keras model, uncompiled.
-    history: one dict an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate.
+    history: one dict an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and accuracy
+        are means over the epoch's batches as they were trained on, augmented, with dropout, loss with class weights;
+        val_loss and val_accuracy are measured after the epoch, without any of it, in the precision of the training.
     timing: one dict an epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
@@ -35,8 +37,8 @@ class TrainedFold(NamedTuple):
 def learning_rate(definition: dict, epoch: int) -> float:
     """The learning rate of an epoch (from 0) by the definition's schedule.
 
-    `constant`; `cosine`: half a cosine from the full rate down to nearly zero in the last epoch (Loshchilov & Hutter
-    2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every` epochs. Each may begin
+    `constant`; `cosine`: half a cosine from the full rate down to zero, which it would reach after the last epoch
+    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every` epochs. Each may begin
     with `warmup` epochs in which the rate rises evenly.
     """
     rate, schedule, epochs = definition["learning_rate"], definition["schedule"], definition["epochs"]
@@ -52,7 +54,9 @@ def learning_rate(definition: dict, epoch: int) -> float:
 
 def make_optimizer(definition: dict):
     """The definition's Keras optimizer. `sgd` has Nesterov momentum 0.9, the usual choice for this data."""
-    options = {"learning_rate": definition["learning_rate"], "weight_decay": definition["weight_decay"] or None}
+    options = {"learning_rate": definition["learning_rate"]}
+    if definition["weight_decay"] > 0 or definition["optimizer"] == "adamw":
+        options["weight_decay"] = float(definition["weight_decay"])
     if definition["optimizer"] == "sgd":
         options |= {"momentum": 0.9, "nesterov": True}
     return keras.optimizers.get({"class_name": definition["optimizer"], "config": options})

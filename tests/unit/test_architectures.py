@@ -7,6 +7,7 @@ import pytest
 
 from fercv import architectures
 from fercv.architectures import architecture_names, build_model, layer_names, settings_of
+from fercv.errors import InputError
 
 # The report's table of the convolutional net: layer, output shape, parameters. Its fc2 lost its last digit there.
 CNN = """
@@ -136,7 +137,9 @@ def test_width_scales_filters_and_units():
 def test_layer_names_without_keras_are_those_of_the_model(architecture):
     settings = {"width": 0.05, "dropout": 0.5}
     model = build_model(architecture, (48, 48, 1), 7, settings)
-    assert layer_names(architecture, (48, 48, 1), 7, settings) == [layer.name for layer in model.layers[1:]]
+    assert layer_names(architecture, (48, 48, 1), 7, settings) == {
+        layer.name: type(layer).__name__ for layer in model.layers[1:]
+    }
 
 
 def test_names_and_settings_need_no_keras():
@@ -160,5 +163,34 @@ def test_an_architecture_is_a_function_with_layers_first(monkeypatch):
     monkeypatch.setattr(architectures, "mine", mine, raising=False)
     assert "mine" in architecture_names()
     assert settings_of("mine") == {"units": 10}
-    assert layer_names("mine", (8, 8, 1), 3, {"units": 4}) == ["first", "second", "sum", "out"]
+    assert list(layer_names("mine", (8, 8, 1), 3, {"units": 4})) == ["first", "second", "sum", "out"]
     assert build_model("mine", (8, 8, 1), 3, {"units": 4}).output.shape == (None, 3)
+
+
+def without_softmax(layers, image_shape, classes):
+    inputs = layers.Input(image_shape)
+    return inputs, layers.Dense(classes, name="out")(layers.Flatten()(inputs))
+
+
+def adding_tensors(layers, image_shape, classes):
+    inputs = layers.Input(image_shape)
+    return inputs, layers.Conv2D(8, 3)(inputs) + layers.Conv2D(8, 3)(inputs)
+
+
+def without_default(layers, image_shape, classes, *, units):
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "message"),
+    [
+        (without_softmax, lambda name: build_model(name, (8, 8, 1), 3, {}), "is no softmax"),
+        (adding_tensors, lambda name: layer_names(name, (8, 8, 1), 3, {}), r"layers.Add\(\)"),
+        (without_default, settings_of, "units without a default"),
+    ],
+)
+def test_what_an_architecture_may_not_do_is_told_in_one_line(monkeypatch, function, call, message):
+    monkeypatch.setattr(architectures, function.__name__, function, raising=False)
+    with pytest.raises(InputError, match=message) as caught:
+        call(function.__name__)
+    assert "\n" not in str(caught.value)

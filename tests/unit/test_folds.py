@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fercv.errors import InputError
-from fercv.folds import assign_folds, format_fold, inner_split
+from fercv.folds import assign_folds, inner_split
 
 NAMES = ["angry", "disgust", "happy"]
 
@@ -78,15 +78,6 @@ def test_a_class_missing_from_a_training_part_is_refused():
     with pytest.raises(InputError, match=r"all samples of class 1 fall into fold . of 2.*duplicate groups") as refusal:
         assign_folds(np.array([0, 1, 0, 1]), np.array([0, 1, 2, 2]), 2, seed=0)
     assert "\n" not in str(refusal.value)
-
-
-def test_format_fold_sorts():
-    assert [format_fold(i, 20) for i in (0, 9, 19)] == ["00", "09", "19"]
-    assert format_fold(1, 2) == "01"
-    assert format_fold(7, 1000) == "007"
-    for number in (2, 100, 101):
-        names = [format_fold(i, number) for i in range(number)]
-        assert names == sorted(names)
 
 
 def test_inner_split_is_grouped_and_stratified():

@@ -60,3 +60,12 @@ def test_the_full_experiment_is_of_full_width():
     config = complete_config(merge(base, overlay), [])
     assert {definition["settings"]["width"] for definition in config["definitions"].values()} == {1.0}
     assert config["folds"]["number"] == 20
+
+
+def test_dropout_is_all_that_tells_the_two_fully_connected_nets_apart(base_config):
+    for path in [None, *sorted((REPOSITORY / "experiments").glob("*.yaml"))]:
+        overlay = {} if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
+        definitions = complete_config(merge(base_config, overlay), [])["definitions"]
+        plain, dropping = (dict(definitions[name]) for name in ("fc", "fc_dropout"))
+        assert plain.pop("settings")["width"] == dropping.pop("settings")["width"]
+        assert plain == dropping

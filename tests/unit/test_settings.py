@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from fercv.errors import InputError
-from fercv.settings import complete_config, fold_names, merge, model_layers
+from fercv.settings import SYNTHETIC_CLASSES, complete_config, fold_names, merge, model_layers
+from fercv.synthetic import CLASSES
 
 
 def changed(config, dotted, value):
@@ -77,7 +78,16 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("data/classes", "angry", ["data.classes is 'angry'", "list of the class names"]),
         ("data/image_size", [48], ["data.image_size is [48]", "height and width"]),
         ("data/image_size", [48, 4], ["data.image_size.1 is 4"]),
-        ("data/image_size", [48, 24], ["data.image_size is 48, 24", "32 x 32"]),
+        ("data/image_size", [24, 24], ["definitions.cnn", "data.image_size is 24, 24", "32 x 32"]),
+        ("data/image_size", [48, 64], ["data.image_size is [48, 64]", "square"]),
+        ("data/classes", ["calm", "cross"], ["data.classes", "the built-in faces show angry, disgust"]),
+        ("data/classes", ["Happy", "happy"], ["data.classes is 'happy'", "differ in more than case"]),
+        ("data/classes", ["index", "usage"], ["data.classes is 'index'", "name columns"]),
+        ("scales/demo/images", 10, ["fewer images than folds.number"]),
+        ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1999"]),
+        ("feature_maps/layers", ["fc1"], ["feature_maps.layers is 'fc1'", "no height and width"]),
+        ("definitions/cnn/schedule/warmup", 40, ["definitions.cnn.schedule.warmup is 40", "4 epochs"]),
+        ("definitions/cnn/learning_rate", float("nan"), ["learning_rate is nan"]),
         ("definitions/cnn/architecture", "vgg", ["'vgg'", "cnn, fc", "architectures.py"]),
         ("definitions/cnn/optimizer", "adma", ["'adma'", "did you mean 'adam'"]),
         ("definitions/cnn/learning_rate", 0, ["learning_rate is 0", "above 0"]),
@@ -116,6 +126,17 @@ def test_the_message_names_the_file_that_holds_the_key(base_config, tmp_path):
     config = merge(base_config, {"folds": {"number": 1}})
     with pytest.raises(InputError, match=f"^{overlay}: folds.number is 1"):
         complete_config(config, [str(base), str(overlay)])
+
+
+def test_images_too_small_for_a_net_that_is_not_trained_are_no_fault(base_config):
+    data = {"source": "digits.zip", "classes": ["zero", "one"], "image_size": [28, 28], "held_out": False}
+    config = merge(base_config, {"experiment": "digits", "scale": "full", "data": data, "models": ["fc"]})
+    config["filters"]["layers"] = config["feature_maps"]["layers"] = []
+    assert complete_config(config, [])["models"] == ["fc"]
+
+
+def test_the_built_in_classes_are_those_that_are_drawn():
+    assert SYNTHETIC_CLASSES == CLASSES
 
 
 def test_layers_of_a_model(base_config):

@@ -8,7 +8,7 @@ from fercv import backend
 from fercv.architectures import build_model
 from fercv.errors import InputError
 from fercv.models import load_model, predict, save_model
-from fercv.training import class_weights, cross_entropy_and_accuracy, learning_rate, train
+from fercv.training import class_weights, cross_entropy_and_accuracy, learning_rate, make_optimizer, train
 
 DEFINITION = {
     "architecture": "cnn",
@@ -58,6 +58,14 @@ def trained(seed=3, watch=None, **changes):
 def test_learning_rates(schedule, expected):
     definition = {"learning_rate": 1.0, "epochs": 4, "schedule": {"every": 1, "factor": 1, **schedule}}
     assert [learning_rate(definition, epoch) for epoch in range(4)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("weight_decay", [0, 0.01])
+def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
+    made = make_optimizer(DEFINITION | {"optimizer": optimizer, "weight_decay": weight_decay})
+    assert type(made).__name__.lower() == optimizer
+    assert (made.weight_decay or 0) == weight_decay
 
 
 def test_class_weights_by_hand():

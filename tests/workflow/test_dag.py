@@ -46,7 +46,10 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
         ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
-        ("comparison.png", DATA | {"train_fold": 60, "score_model": 3, "compare_models": 1, "plot_comparison": 1}),
+        (
+            "comparison.png",
+            DATA | {"train_fold": 60, "pool_confusion": 3, "score_model": 3, "compare_models": 1, "plot_comparison": 1},
+        ),
         ("data/samples.png", {"prepare_dataset": 1, "plot_samples": 1}),
         ("fc/architecture.txt", {"summarize_architecture": 1}),
     ],

@@ -117,6 +117,8 @@ def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
     rows = samples.loc[samples["usage"] != "Training", "index"].to_numpy()
     assert list(table["index"]) == list(rows)
     assert set(table["usage"]) == {"PublicTest", "PrivateTest"}
+    trained = set(samples.loc[samples["usage"] == "Training", "duplicate_group"])
+    assert list(table["in_training"]) == [int(group in trained) for group in samples.loc[rows, "duplicate_group"]]
     models = [load_model(results / "cnn" / "folds" / fold / "model.keras") for fold in ("00", "01")]
     expected = np.mean([predict(model, images, rows, 64) for model in models], axis=0)
     np.testing.assert_allclose(table[CLASSES], expected, atol=1e-5)
