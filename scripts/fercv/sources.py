@@ -19,18 +19,22 @@ def source_files(path: str | Path) -> list[str]:
         The path itself, or the folder's image files (see `walk_files`) sorted by path, by code points.
 
     Raises:
-        InputError: there is no such file or folder, no image in the folder, or it cannot be walked.
+        InputError: there is no such file or folder, no image in the folder, a name with braces, or it cannot be walked.
     """
     if not Path(path).exists():
         raise InputError(
             f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
             "put the data there or correct the path"
         )
-    if not Path(path).is_dir():
-        return [str(path)]
-    files = sorted(file for file in walk_files(path) if is_image(file))
+    if Path(path).is_dir():
+        files = sorted(file for file in walk_files(path) if is_image(file))
+    else:
+        files = [str(path)]
     if not files:
         raise no_image(path)
+    for file in files:
+        if "{" in file or "}" in file:
+            raise InputError(f"{file}: Snakemake takes braces in a file name for a wildcard; rename it without them")
     return files
 
 

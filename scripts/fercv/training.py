@@ -38,8 +38,8 @@ def learning_rate(definition: dict, epoch: int) -> float:
     """The learning rate of an epoch (from 0) by the definition's schedule.
 
     `constant`; `cosine`: half a cosine from the full rate down to zero, which it would reach after the last epoch
-    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every` epochs. Each may begin
-    with `warmup` epochs in which the rate rises evenly.
+    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every`
+    epochs. Each may begin with `warmup` epochs in which the rate rises evenly.
     """
     rate, schedule, epochs = definition["learning_rate"], definition["schedule"], definition["epochs"]
     warmup = schedule["warmup"]

@@ -694,3 +694,10 @@ def test_the_real_set(caplog):
     assert list(training["label"].value_counts(sort=False).sort_index()) == [3995, 436, 4097, 7215, 4830, 3171, 4965]
     groups = duplicate_groups(images)
     assert 1000 < len(training) - len(set(groups[training.index])) < 1400
+
+
+def test_a_file_name_with_braces_which_snakemake_cannot_take_is_refused(tmp_path):
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "f{1}.png").touch()
+    with pytest.raises(InputError, match=r"f\{1\}\.png: Snakemake takes braces .* rename it"):
+        source_files(tmp_path)
