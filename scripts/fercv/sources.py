@@ -26,10 +26,7 @@ def source_files(path: str | Path) -> list[str]:
             f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
             "put the data there or correct the path"
         )
-    if Path(path).is_dir():
-        files = sorted(file for file in walk_files(path) if is_image(file))
-    else:
-        files = [str(path)]
+    files = sorted(filter(is_image, walk_files(path))) if Path(path).is_dir() else [str(path)]
     if not files:
         raise no_image(path)
     for file in files:
