@@ -19,10 +19,12 @@ def main(snakemake):
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     folds = pd.read_csv(snakemake.input.folds)
     validated = folds.loc[folds["fold"] == settings["fold"], "index"]
+    images = np.load(snakemake.input.images, mmap_mode="r")
+    # FER2013 holds images of one single grey, in which there is nothing to look at.
+    validated = validated[images[validated].std(axis=(1, 2)) > 0]
     chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()
 
-    images = np.load(snakemake.input.images, mmap_mode="r")
     model = load_model(snakemake.input.model)
     probabilities = predict(model, images, index, BATCH_SIZE)
     shown = images[index]

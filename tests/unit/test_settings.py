@@ -84,7 +84,7 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("data/classes", ["Happy", "happy"], ["data.classes is 'happy'", "differ in more than case"]),
         ("data/classes", ["index", "usage"], ["data.classes is 'index'", "name columns"]),
         ("scales/demo/images", 10, ["fewer images than folds.number"]),
-        ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1999"]),
+        ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1799"]),
         ("feature_maps/layers", ["fc1"], ["feature_maps.layers is 'fc1'", "no height and width"]),
         ("definitions/cnn/schedule/warmup", 40, ["definitions.cnn.schedule.warmup is 40", "4 epochs"]),
         ("definitions/cnn/learning_rate", float("nan"), ["learning_rate is nan"]),
