@@ -20,7 +20,7 @@ from fercv.settings import complete_config
 from fercv.sources import source_files
 
 try:
-    config = complete_config(config, workflow.configfiles)
+    config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
     built_in = config["data"]["source"] == "synthetic"
     data_files = [] if built_in else source_files(config["data"]["source"])
 except InputError as error:
