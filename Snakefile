@@ -17,7 +17,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from fercv.errors import InputError
 from fercv.settings import complete_config
-from fercv.sources import source_files
+from fercv.sources import source_digest, source_files
 
 try:
     config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])

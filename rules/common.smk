@@ -29,8 +29,14 @@ wildcard_constraints:
 
 
 def code(rule_name):
-    """Digest of a rule's script with everything of the library that it needs, see fercv.codedigest."""
-    return code_digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py")
+    """Params function: digest of a rule's script and all code that it uses, of architectures only the model's own."""
+    script = Path(workflow.basedir) / "scripts" / f"{rule_name}.py"
+
+    def digest(wildcards):
+        of_model = [f"fercv.architectures.{architecture(wildcards)}"] if "model" in wildcards.keys() else []
+        return code_digest(script, looked_up=of_model)
+
+    return digest
 
 
 def definition(wildcards):
@@ -79,17 +85,29 @@ def settings(wildcards):
 
 def data_source(wildcards):
     """The files that the data come from; none for the built-in faces."""
-    warn_of_missing_trigger()
+    warn_of_missing_triggers()
     return data_files
 
 
+def data_content(wildcards):
+    """Digest of the data's content, which Snakemake would not compare where a file has been replaced by an older one."""
+    return source_digest(data_files, Path(".snakemake", "fer-crossval", f"{config['experiment']}.json"))
+
+
+def data_settings(wildcards):
+    """The settings that images and samples follow from; `held_out` decides what is drawn, but not what is read."""
+    return {key: value for key, value in config["data"].items() if built_in or key != "held_out"}
+
+
 @functools.cache
-def warn_of_missing_trigger():
-    """Warn once of a profile that switches off what tells changes; Snakemake doesn't know it before it asks for inputs."""
-    if RerunTrigger.PARAMS not in workflow.rerun_triggers:
+def warn_of_missing_triggers():
+    """Warn once where a profile switches off what tells changes; before it asks for inputs, Snakemake doesn't know."""
+    needed = [RerunTrigger.PARAMS, RerunTrigger.INPUT, RerunTrigger.MTIME]
+    missing = [str(trigger) for trigger in needed if trigger not in workflow.rerun_triggers]
+    if missing:
         logger.warning(
-            "rerun-triggers lacks `params`: changed code and settings go unnoticed, and old results pass for new ones; "
-            "add it to your profile, as profiles/default has it"
+            f"rerun-triggers lacks {', '.join(missing)}: changed code, settings or files go unnoticed, and old results "
+            "pass for new ones; add it to your profile, as profiles/default has it"
         )
 
 

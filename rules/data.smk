@@ -23,7 +23,8 @@ rule prepare_dataset:
         mem_mb=4000,
         runtime=60,
     params:
-        data=config["data"],
+        data=data_settings,
+        content=data_content,
         seed=config["seed"],
         code=code("prepare_dataset"),
     message:

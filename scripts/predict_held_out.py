@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
+from fercv.errors import InputError
 from fercv.hashing import derive_seed
 from fercv.models import load_model, predict
 
@@ -21,6 +22,10 @@ def main(snakemake):
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     held_out = ~samples["usage"].isin(["Training", ""])
+    if not held_out.any():
+        raise InputError(
+            f"data.held_out is true, but all rows of {snakemake.input.samples} are for training; set it to false"
+        )
     samples["in_training"] = samples["duplicate_group"].isin(samples.loc[~held_out, "duplicate_group"]).astype(int)
     rows = samples.loc[held_out, ["index", "label", "usage", "in_training"]].reset_index(drop=True)
     total = np.zeros((len(rows), len(snakemake.params.classes)))

@@ -23,7 +23,8 @@ def main(snakemake):
         if data["images"] is not None and data["images"] < len(images):
             chosen = stratified_rows(samples, data["images"], seed)
             images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
-    check_usages(samples, data)
+    # Not a param: it changes nothing that is read, and switching it on later must not rerun everything.
+    check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
     samples["duplicate_group"] = datasets.duplicate_groups(images)
     log.info(
@@ -56,22 +57,20 @@ def stratified_rows(samples, count, seed):
     return np.sort(chosen)
 
 
-def check_usages(samples, data):
+def check_usages(samples, source, predict_held_out):
     """Refuse a promise of held-out rows that the data don't keep, and name held-out rows that nobody asked for."""
     held_out = ~samples["usage"].isin(["Training", ""])
     if held_out.all():
         raise InputError(
-            f"{data['source']}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds "
-            "are made of Training rows, or of all rows where no usage is given"
+            f"{source}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds are "
+            "made of Training rows, or of all rows where no usage is given"
         )
-    if data["held_out"] and not held_out.any():
-        raise InputError(
-            f"data.held_out is true, but all rows of {data['source']} are for training; set data.held_out: false"
-        )
-    if held_out.any() and not data["held_out"]:
+    if predict_held_out and not held_out.any():
+        raise InputError(f"data.held_out is true, but all rows of {source} are for training; set data.held_out: false")
+    if held_out.any() and not predict_held_out:
         log.warning(
             "%d rows of %s are not for training and stay unused; set data.held_out: true to have them predicted",
-            held_out.sum(), data["source"],
+            held_out.sum(), source,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger("fercv")
 
 def main(snakemake):
     """Write metrics.csv, summary.csv and per_class.csv."""
-    classes, rows = snakemake.params.classes, []
+    classes, rows, folds_of = snakemake.params.classes, [], {}
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
         predictions = pd.read_csv(predictions_path)
@@ -27,7 +27,15 @@ def main(snakemake):
                 "delete it to have the fold trained again",
                 predictions_path, metrics_path,
             )  # fmt: skip
+        software = ", ".join(f"{name} {version}" for name, version in recorded["software"].items())
+        folds_of.setdefault(software, []).append(fold)
         rows.append({"fold": fold} | measures)
+    if len(folds_of) > 1:
+        log.warning(
+            "%s: the folds were not all trained with the same software (%s); `--forcerun train_fold` trains all again",
+            snakemake.wildcards.model,
+            "; ".join(f"{software}: folds {', '.join(folds)}" for software, folds in folds_of.items()),
+        )
     metrics = pd.DataFrame(rows)
     metrics.to_csv(snakemake.output.metrics, index=False, lineterminator="\n")
     summarize(metrics).to_csv(snakemake.output.summary, index=False, lineterminator="\n")

@@ -1,5 +1,6 @@
 """What tests of the workflow use: the repository, and a way to run Snakemake on it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,8 @@ def job_counts(text: str) -> dict[str, int]:
         if len(words) == 2 and words[1].isdigit() and words[0] != "total":
             counts[words[0]] = int(words[1])
     return counts
+
+
+def job_messages(process) -> list[str]:
+    """The messages of the jobs that a finished Snakemake process ran, or would run."""
+    return re.findall(r"^Job \d+: (.*)$", process.stdout + process.stderr, re.MULTILINE)

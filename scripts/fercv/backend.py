@@ -43,12 +43,14 @@ with silent_import():
 
 from fercv.errors import InputError
 
+# TensorFlow advises against tracing a function anew, which every fold's own model makes necessary.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
-__all__ = ["BACKEND", "configure", "devices", "keras", "value_and_gradient", "warn_of_unused_gpu"]
+__all__ = ["BACKEND", "configure", "devices", "keras", "software", "value_and_gradient", "warn_of_unused_gpu"]
 
 BACKEND = keras.backend.backend()
 log = logging.getLogger("fercv")
@@ -75,6 +77,11 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+
+
+def software() -> dict[str, str]:
+    """The versions of Keras and of the engine behind it, e.g. {"keras": "3.15.1", "tensorflow": "2.21.0"}."""
+    return {"keras": keras.__version__, BACKEND: sys.modules[BACKEND].__version__}
 
 
 def devices() -> list[str]:

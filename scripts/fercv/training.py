@@ -190,5 +190,5 @@ def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:
 
 
 def run_description(threads: int, precision: str) -> dict:
-    """What a run's numbers depend on besides its definition and data: engine, precision and thread count."""
-    return {"backend": backend.BACKEND, "keras": keras.__version__, "precision": precision, "threads": threads}
+    """What a run's numbers depend on besides its definition and data: software, precision and thread count."""
+    return {"software": backend.software(), "precision": precision, "threads": threads}

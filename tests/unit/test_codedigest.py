@@ -1,66 +1,206 @@
+import ast
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
+from helpers import REPOSITORY
 
 from fercv import codedigest
 from fercv.codedigest import code_digest
 
+# A script and the modules around it, small enough to know by heart what reaches what.
+FILES = {
+    "script.py": """
+from fercv import helper
+from fercv.shelf import look_up
+print(helper.used(1), look_up("one"))
+""",
+    "fercv/__init__.py": "",
+    "fercv/helper.py": """
+import numpy as np
+from fercv.deep import FACTOR
+from fercv import jobs, other
+log = logging.getLogger()
+def used(x):
+    'Doc.'
+    log.info("used %s", x)
+    if x < 0:
+        raise InputError(f"{x} is below zero")
+    return np.abs(x) * FACTOR
+def unused(x):
+    return other.name(x)
+""",
+    "fercv/deep.py": """
+FACTOR = 2
+OTHER = 3
+""",
+    "fercv/other.py": """
+import fercv.acting
+def name(x):
+    return x
+""",
+    "fercv/acting.py": """
+SETTINGS = {}
+SETTINGS["x"] = 1
+def never_called():
+    return 1
+""",
+    "fercv/shelf.py": """
+def look_up(name):
+    return globals()[name]()
+def one():
+    return part()
+def two():
+    return 2
+def part():
+    return 1
+""",
+    "fercv/jobs.py": "def run(): return 1\n",
+}
+
 
 @pytest.fixture
-def library(tmp_path, monkeypatch):
-    """A copy of a small library and a script, so that a change can be made and its effect be seen."""
-    folder = tmp_path / "fercv"
-    folder.mkdir()
-    (folder / "helper.py").write_text(
-        '"""Doc."""\nfrom fercv.deep import value\n\ndef f():\n    """Doc."""\n    return value\n'
-    )
-    (folder / "deep.py").write_text("value = 1\n")
-    (folder / "other.py").write_text("unused = 1\n")
-    (tmp_path / "script.py").write_text("from fercv import helper\n\nprint(helper.f())\n")
-    monkeypatch.setattr(codedigest, "LIBRARY", folder)
-    codedigest.statements_and_imports.cache_clear()
-    return tmp_path
+def program(tmp_path, monkeypatch):
+    """The program of FILES in a folder of its own."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path)
+    codedigest.read_module.cache_clear()
+    yield tmp_path
+    codedigest.read_module.cache_clear()
 
 
-def digest_after(library, name, text):
-    before = code_digest(library / "script.py")
-    (library / name).write_text(text)
-    codedigest.statements_and_imports.cache_clear()
-    return before, code_digest(library / "script.py")
+def edit(program, name, old, new):
+    text = (program / name).read_text()
+    assert old in text
+    (program / name).write_text(text.replace(old, new))
+    codedigest.read_module.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("script.py", "# A comment.\nfrom fercv import (\n    helper,\n)\nprint( helper.f() )\n"),
-        (
-            "fercv/helper.py",
-            "from fercv.deep import value\n\n\ndef f():\n    '''Another docstring.'''\n    return value\n",
-        ),
-        ("fercv/other.py", "unused = 2\n"),
-    ],
-)
-def test_what_does_not_change_the_statements_changes_nothing(library, name, text):
-    before, after = digest_after(library, name, text)
-    assert before == after
+def changes(program, edits, **keywords):
+    before = code_digest(program / "script.py", **keywords)
+    for change in edits:
+        edit(program, *change)
+    return code_digest(program / "script.py", **keywords) != before
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "old", "new"),
     [
-        ("script.py", "from fercv import helper\n\nprint(helper.f(), 1)\n"),
-        ("fercv/helper.py", "from fercv.deep import value\n\ndef f():\n    return value + 1\n"),
-        ("fercv/deep.py", "value = 2\n"),
+        ("script.py", "helper.used(1)", "helper.used(2)"),
+        ("fercv/helper.py", "* FACTOR", "+ FACTOR"),
+        ("fercv/helper.py", "x < 0", "x < 1"),
+        ("fercv/helper.py", "import numpy as np", "import jax.numpy as np"),
+        ("fercv/helper.py", "from fercv.deep import FACTOR", "from fercv.deep import OTHER as FACTOR"),
+        ("fercv/deep.py", "FACTOR = 2", "FACTOR = 3"),
+        ("fercv/deep.py", "OTHER = 3", "OTHER = 3\nFACTOR = FACTOR + 1"),
+        ("fercv/deep.py", "OTHER = 3", "OTHER = 3\nFACTOR += 1"),
+        ("fercv/acting.py", '["x"] = 1', '["x"] = 2'),
+        ("fercv/__init__.py", "", "import warnings; warnings.simplefilter('ignore')\n"),
+        ("fercv/shelf.py", "return part()", "return part() + 1"),
+        ("fercv/shelf.py", "return 1", "return 3"),
+        ("fercv/shelf.py", "return 2", "return 3"),
+        ("fercv/shelf.py", "def two", "@register\ndef two"),
     ],
 )
-def test_a_changed_statement_counts_also_behind_two_imports(library, name, text):
-    before, after = digest_after(library, name, text)
-    assert before != after
+def test_what_the_script_uses_counts(program, name, old, new):
+    assert changes(program, [(name, old, new)])
 
 
-def test_the_place_of_the_repository_does_not_count(library, tmp_path_factory, monkeypatch):
-    before = code_digest(library / "script.py")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("script.py", "\nprint(", "\n# A comment.\n\n\nprint( "),
+        ("script.py", "from fercv import helper", "from fercv import (\n    helper,\n)"),
+        ("fercv/helper.py", "'Doc.'", '"""Another docstring."""'),
+        ("fercv/helper.py", "    'Doc.'\n", ""),
+        ("fercv/helper.py", '"used %s", x', '"used: %s", x'),
+        ("fercv/helper.py", "is below zero", "is less than nothing"),
+        ("fercv/helper.py", "import numpy as np\n", "import pandas as pd\nimport numpy as np\n"),
+        ("fercv/helper.py", "return other.name(x)", "return 1"),
+        ("fercv/other.py", "return x", "return 2 * x"),
+        ("fercv/deep.py", "FACTOR = 2\nOTHER = 3", "OTHER = 3\nFACTOR = 2"),
+        ("fercv/deep.py", "OTHER = 3", "OTHER = 4"),
+        ("fercv/acting.py", "return 1", "return 2"),
+        ("fercv/jobs.py", "return 1", "return 2"),
+    ],
+)
+def test_what_it_does_not_use_or_only_reads_or_says_changes_nothing(program, name, old, new):
+    assert not changes(program, [(name, old, new)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"), [("return part()", "return part() + 1", True), ("return 1", "return 3", True),
+                               ("return 2", "return 3", False)]
+)  # fmt: skip
+def test_of_what_is_looked_up_only_what_is_told_counts(program, old, new, counts):
+    assert changes(program, [("fercv/shelf.py", old, new)], looked_up=["fercv.shelf.one"]) == counts
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import fercv.deep\nprint(fercv.deep.OTHER)",
+        "import fercv.deep as d\nprint(d.OTHER)",
+        "from fercv import deep as d\nprint(d.OTHER)",
+        "from fercv import deep\nprint(getattr(deep, 'OT' + 'HER'))",
+        "from fercv.deep import OTHER as o\nprint(o)",
+        "from fercv.deep import *\nprint(OTHER)",
+        "def f():\n    from fercv.deep import OTHER\n    return OTHER\nprint(f())",
+        "from fercv.inside import OTHER\nprint(OTHER)",
+    ],
+)
+def test_every_form_of_import_is_followed(program, use):
+    (program / "fercv/inside.py").write_text("from .deep import OTHER\nfrom . import deep\n")
+    (program / "script.py").write_text(use)
+    assert changes(program, [("fercv/deep.py", "OTHER = 3", "OTHER = 4")])
+
+
+def test_the_place_of_the_program_does_not_count(program, tmp_path_factory, monkeypatch):
+    before = code_digest(program / "script.py")
     moved = tmp_path_factory.mktemp("moved") / "copy"
-    shutil.copytree(library, moved)
-    monkeypatch.setattr(codedigest, "LIBRARY", moved / "fercv")
+    shutil.copytree(program, moved)
+    monkeypatch.setattr(codedigest, "SCRIPTS", moved)
+    codedigest.read_module.cache_clear()
     assert code_digest(moved / "script.py") == before
+
+
+def digests_by(python):
+    """Digests of this program's scripts, as another Python finds them."""
+    code = (
+        "from pathlib import Path; from fercv.codedigest import code_digest\n"
+        "for path in sorted(Path('scripts').glob('*.py')): print(path, code_digest(path))"
+    )
+    environment = os.environ | {"PYTHONPATH": "scripts"}
+    done = subprocess.run([python, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_python_finds_the_same_digests(version):
+    """A new virtual environment of another Python retrains nothing."""
+    other = digests_by(f"python{version}")
+    if other is None:
+        pytest.skip(f"no python{version} here")
+    assert other == digests_by(sys.executable)
+
+
+def test_this_program_does_nothing_that_the_digest_cannot_follow():
+    """Imports by name that is made up while it runs, `log` for anything but logging, messages with side effects."""
+    for path in (REPOSITORY / "scripts").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = getattr(node, "id", getattr(node, "attr", getattr(node, "name", "")))
+            assert named not in ("__import__", "import_module", "importlib"), path
+            if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "log" for target in node.targets):
+                assert "getLogger" in ast.unparse(node.value), path
+
+
+def test_the_modules_that_do_not_count_only_log_and_report():
+    for name in codedigest.WITHOUT_RESULTS:
+        tree = ast.parse((codedigest.SCRIPTS / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert imported <= {"logging", "sys", "traceback", "fercv.errors"}

@@ -1,0 +1,640 @@
+"""What is rebuilt after which change: dry runs on a finished experiment in a copy of the repository.
+
+Each test works on its own copy of everything, results and .snakemake included, all files with new modification times.
+The controls do the same with the mechanism switched off and see the wrong thing happen.
+"""
+
+import ast
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from helpers import REPOSITORY, job_counts, job_messages
+from PIL import Image
+
+from fercv.synthetic import CLASSES, draw_faces
+
+EXPERIMENT = {
+    "experiment": "rebuilt",
+    "models": ["cnn", "fc"],
+    "scale": "tiny",
+    "data": {"source": "faces.csv"},
+    "folds": {"number": 2},
+    "filters": {"steps": 2},
+    "scales": {
+        "tiny": {
+            "filters": 2,
+            "definitions": {
+                "cnn": {"settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2},
+                "fc": {"settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2},
+                "fc_dropout": {"settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2},
+            },
+        }
+    },
+}
+PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
+PLOTS |= {"plot_samples": 1, "plot_comparison": 1}
+SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
+FILTERS = {"ascend_filters": 2, "plot_filters": 2}
+COMPARISON = {"compare_models": 1, "plot_comparison": 1}
+# What follows from the folds of one model, and of both.
+OF_FC = COMPARISON | {
+    "plot_accuracy": 1, "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "predict_held_out": 1,
+    "compute_saliency": 1, "plot_saliency": 1,
+}  # fmt: skip
+OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
+OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON
+SCORES = {"pool_confusion": 1, "plot_confusion": 1, "score_model": 1} | COMPARISON
+DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
+EVERYTHING = DATA | {"train_fold": 4} | OF_BOTH
+
+
+class Project:
+    """A copy of the repository with an experiment in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def snakemake(self, *arguments, check=True):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "experiment.yaml"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        if check:
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done
+
+    def jobs(self, *arguments):
+        """The jobs of a dry run as {rule: number}, without the targets `all` and `data`."""
+        done = self.snakemake(*arguments, "--dry-run", "--quiet", "rules")
+        counts = job_counts(done.stdout + done.stderr)
+        # Snakemake's own word for it must agree with the table of jobs.
+        assert ("Nothing to be done" in done.stdout + done.stderr) == (not counts)
+        return {rule: count for rule, count in counts.items() if rule not in ("all", "data")}
+
+    def edit(self, name, pattern, replacement):
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        changed, number = re.subn(pattern, replacement, text, count=1)
+        assert number == 1, f"{pattern!r} is not in {name}"
+        path.write_text(changed, encoding="utf-8")
+
+    def configure(self, change):
+        """Change the experiment's file by a function that edits its content in place."""
+        path = self.folder / "experiment.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        change(config)
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def python_files(self):
+        return sorted((self.folder / "scripts").rglob("*.py"))
+
+    def git(self, *arguments):
+        identity = ["-c", "user.name=Someone", "-c", "user.email=someone@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=self.folder, check=True, capture_output=True)
+
+
+def write_csv(path, images, labels, usages):
+    lines = ["emotion,pixels,Usage"]
+    for image, label, usage in zip(images, labels, usages, strict=True):
+        lines.append(f"{label},{' '.join(map(str, image.ravel()))},{usage}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def copy_project(source, target):
+    """Copy without modification times, results included."""
+    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("__pycache__"))
+    return Project(target)
+
+
+@pytest.fixture(scope="session")
+def faces():
+    return draw_faces(280, seed=5)
+
+
+@pytest.fixture(scope="session")
+def completed(tmp_path_factory, faces):
+    """The experiment, run to the end once in a copy of the repository's files; copied for each test."""
+    folder = tmp_path_factory.mktemp("rebuild") / "project"
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+    write_csv(folder / "faces.csv", faces.images, faces.labels, faces.usages)
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
+    project = Project(folder)
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(completed, tmp_path):
+    return copy_project(completed.folder, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def blind_completed(completed, tmp_path_factory):
+    """The finished experiment with digests of code and data that say nothing: the mechanism switched off."""
+    project = copy_project(completed.folder, tmp_path_factory.mktemp("blind") / "project")
+    project.edit("rules/common.smk", r"return code_digest\(.*", 'return ""')
+    project.edit("rules/common.smk", r"return source_digest\(.*", 'return ""')
+    # Snakemake records the params anew without running anything.
+    project.snakemake("--touch")
+    assert project.jobs() == {}
+    return project
+
+
+@pytest.fixture
+def blind(blind_completed, tmp_path):
+    return copy_project(blind_completed.folder, tmp_path / "project")
+
+
+# Nothing of substance changes.
+
+
+def touch_everything(project):
+    for path in sorted(project.folder.rglob("*")):
+        if path.is_file() and not {".snakemake", "results"} & set(path.parts):
+            os.utime(path)
+
+
+def touch_the_results_too(project):
+    for path in sorted(project.folder.rglob("*"), reverse=True):
+        if path.is_file():
+            os.utime(path)
+
+
+def stash_and_pop(project):
+    """A change comes, goes and comes back, and is taken out by hand at last."""
+    project.git("init")
+    project.git("add", "-A")
+    project.git("commit", "-m", "All")
+    project.edit("scripts/fercv/saliency.py", r"np\.abs\(", "np.absolute(")
+    project.git("stash")
+    project.git("stash", "pop")
+    project.edit("scripts/fercv/saliency.py", r"np\.absolute\(", "np.abs(")
+
+
+def clone_and_copy_the_results(project):
+    project.git("init")
+    project.git("add", "-A")
+    project.git("commit", "-m", "All")
+    clone = project.folder.with_name("clone")
+    project.git("clone", ".", str(clone))
+    for name in ("results", ".snakemake"):
+        shutil.rmtree(clone / name, ignore_errors=True)
+        shutil.copytree(project.folder / name, clone / name, copy_function=shutil.copyfile)
+    project.folder = clone
+
+
+def rewrite_docstrings_comments_and_blank_lines(project):
+    project.edit("scripts/train_fold.py", r'^"""', '"""Other words. ')
+    project.edit("scripts/fercv/training.py", r"\n    steps = ", "\n\n    # A comment.\n    steps =   ")
+    project.edit("scripts/fercv/figures.py", r"\nWIDTH = 9.0", "\nWIDTH  =  9.0  # inches")
+
+
+def reformat_every_python_file(project):
+    """Without comments, on lines of any length: what the syntax tree says, in another form."""
+    for path in project.python_files():
+        path.write_text(ast.unparse(ast.parse(path.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+def rewrite_messages(project):
+    project.edit("scripts/fercv/training.py", r"the loss became", "the loss has become")
+    project.edit("scripts/fercv/training.py", r"validation accuracy %\.4f", "and on validation %.4f")
+    project.edit("scripts/fercv/jobs.py", r"unexpected error", "a defect")
+
+
+def add_an_architecture(project):
+    path = project.folder / "scripts/fercv/architectures.py"
+    path.write_text(path.read_text(encoding="utf-8") + SHALLOW, encoding="utf-8")
+
+
+def rewrite_the_csv(project):
+    path = project.folder / "faces.csv"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+
+
+def edit_the_csv_and_undo_it(project):
+    change_a_pixel(project)
+    project.edit("faces.csv", r"\A(.*\n)\d,(\d+) (\d+)", rf"\g<1>{first_row(project)}")
+
+
+def pin_another_tensorflow(project):
+    for name in ("requirements.txt", "envs/keras.yaml"):
+        project.edit(name, r"tensorflow==2\.\d+\.\d+", "tensorflow==2.99.0")
+
+
+def ask_for_other_resources(project):
+    project.edit("rules/common.smk", r"return 4 if", "return 2 if")
+    project.edit("rules/common.smk", r"2000 \+ 8000", "3000 + 9000")
+    project.edit("rules/common.smk", r"\(20 \+ 2 \*", "(30 + 3 *")
+
+
+def swap_the_profile(project):
+    project.edit("profiles/slurm/profile.yaml", r"retries: \d", "retries: 5")
+    project.edit("profiles/default/profile.yaml", r"show-failed-logs: true", "show-failed-logs: false")
+
+
+SHALLOW = '''
+
+def shallow(layers, image_shape, classes, *, filters=8):
+    """One convolution."""
+    inputs = layers.Input(image_shape, name="image")
+    x = layers.MaxPooling2D(4, name="pool")(layers.Conv2D(filters, 3, activation="relu", name="conv")(inputs))
+    return inputs, layers.Dense(classes, activation="softmax", name="predictions")(layers.Flatten()(x))
+'''
+NO_CHANGE = [
+    touch_everything,
+    touch_the_results_too,
+    stash_and_pop,
+    clone_and_copy_the_results,
+    rewrite_docstrings_comments_and_blank_lines,
+    reformat_every_python_file,
+    rewrite_messages,
+    add_an_architecture,
+    rewrite_the_csv,
+    pin_another_tensorflow,
+    ask_for_other_resources,
+    swap_the_profile,
+]
+
+
+@pytest.mark.parametrize("change", NO_CHANGE, ids=lambda change: change.__name__)
+def test_what_changes_no_result_reruns_nothing(project, change):
+    change(project)
+    assert project.jobs() == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [touch_everything, reformat_every_python_file, rewrite_the_csv],
+    ids=lambda change: change.__name__,
+)
+def test_snakemakes_own_defaults_retrain_for_it(project, change):
+    """The negative control of the profile's triggers and of the size up to which inputs are compared by content."""
+    change(project)
+    assert project.jobs("--workflow-profile", "none").get("train_fold") == 4
+
+
+def test_asking_for_other_threads_and_memory_reruns_nothing(project):
+    assert project.jobs("--set-threads", "train_fold=1", "--set-resources", "train_fold:mem_mb=1") == {}
+
+
+# Code.
+
+CODE = {
+    "saliency": ("fercv/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
+    "ascent": ("fercv/ascent.py", r"step_size \* _scale", "2 * step_size * _scale", FILTERS),
+    "every figure": ("fercv/figures.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS),
+    "one figure": ("fercv/figures.py", r"0\.85 \* classes", "0.9 * classes", {"plot_confusion": 2}),
+    "one architecture": (
+        "fercv/architectures.py",
+        r"\[2000\] \* 6",
+        "[2000] * 5",
+        {"summarize_architecture": 1, "train_fold": 2} | OF_FC,
+    ),
+    "all architectures": (
+        "fercv/architectures.py",
+        r"round\(size \* width\)",
+        "int(size * width)",
+        {"summarize_architecture": 2, "train_fold": 4} | OF_BOTH,
+    ),
+    "training": ("fercv/training.py", r"0\.5 \* \(1 \+", "0.25 * (1 +", {"train_fold": 4} | OF_BOTH),
+    "intervals": ("fercv/metrics.py", r"CONFIDENCE = 0\.95", "CONFIDENCE = 0.90", {"score_model": 2} | COMPARISON),
+    "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
+    "reading data": ("fercv/datasets.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
+}
+
+
+def edit_code(project, case):
+    file, pattern, replacement, jobs = CODE[case]
+    project.edit(f"scripts/{file}", pattern, replacement)
+    return jobs
+
+
+@pytest.mark.parametrize("case", CODE)
+def test_changed_code_reruns_what_uses_it(project, case):
+    jobs = edit_code(project, case)
+    assert project.jobs() == jobs
+
+
+@pytest.mark.parametrize("case", CODE)
+def test_without_the_digest_changed_code_goes_unseen(blind, case):
+    edit_code(blind, case)
+    assert blind.jobs() == {}
+
+
+@pytest.mark.parametrize("case", CODE)
+def test_snakemakes_own_defaults_rerun_at_least_as_much(project, case):
+    jobs = edit_code(project, case)
+    rerun = project.jobs("--workflow-profile", "none")
+    assert {rule: count for rule, count in rerun.items() if count >= jobs.get(rule, 0)} == rerun
+    assert set(jobs) <= set(rerun)
+
+
+def test_a_new_way_of_saving_reruns_what_saves_models(project):
+    """Two modules away from the script, and through a name that is imported."""
+    project.edit("scripts/fercv/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
+    assert project.jobs() == {"train_fold": 4} | OF_BOTH
+
+
+# Settings.
+
+
+def definition(name):
+    return lambda config: config["scales"]["tiny"]["definitions"][name]
+
+
+SETTINGS = {
+    "learning rate": (lambda c: definition("fc")(c).update(learning_rate=0.01), {"train_fold": 2} | OF_FC),
+    "augmentation": (lambda c: definition("fc")(c).update(augmentation={"rotation": 5}), {"train_fold": 2} | OF_FC),
+    "class weights": (lambda c: definition("cnn")(c).update(class_weights="balanced"), {"train_fold": 2} | OF_CNN),
+    "more epochs": (lambda c: definition("cnn")(c).update(epochs=3), {"train_fold": 2} | OF_CNN),
+    "width": (
+        lambda c: definition("cnn")(c)["settings"].update(width=0.125),
+        {"summarize_architecture": 1, "train_fold": 2} | OF_CNN,
+    ),
+    "definition of no model": (lambda c: definition("fc_dropout")(c).update(epochs=5), {}),
+    "saliency threshold": (lambda c: c.update(saliency={"threshold": 0.4}), SALIENCY),
+    "ascent step": (lambda c: c["filters"].update(step_size=0.2), FILTERS),
+    "image of the feature maps": (
+        lambda c: c.update(feature_maps={"image": 4}),
+        {"compute_feature_maps": 1, "plot_feature_maps": 1},
+    ),
+    "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1}),
+    "folds": (lambda c: c["folds"].update(number=3), {"assign_folds": 1, "train_fold": 6} | OF_BOTH),
+    "held-out rows": (lambda c: c["data"].update(held_out=False), {}),
+    "model added": (
+        lambda c: c["models"].append("fc_dropout"),
+        {"summarize_architecture": 1, "train_fold": 2} | OF_FC,
+    ),
+    "model removed": (lambda c: c["models"].remove("fc"), COMPARISON),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_a_changed_setting_reruns_what_takes_it(project, case):
+    change, jobs = SETTINGS[case]
+    project.configure(change)
+    assert project.jobs() == jobs
+
+
+@pytest.mark.parametrize("case", ["learning rate", "saliency threshold", "contact sheet"])
+def test_without_the_params_trigger_a_changed_setting_goes_unseen_and_a_line_warns(project, case):
+    project.configure(SETTINGS[case][0])
+    done = project.snakemake("--dry-run", "--rerun-triggers", "mtime", "input")
+    assert "Nothing to be done" in done.stderr + done.stdout
+    assert len(re.findall(r"rerun-triggers lacks params: .* profile", done.stderr + done.stdout)) == 1
+
+
+def test_nothing_is_said_of_triggers_where_none_is_missing(project):
+    for arguments in ([], ["--workflow-profile", "none"]):
+        done = project.snakemake("--dry-run", *arguments)
+        assert "lacks" not in done.stderr + done.stdout
+
+
+def test_a_model_of_ones_own_leaves_the_others_alone(project):
+    add_an_architecture(project)
+
+    def add(config):
+        config["models"].append("shallow")
+        config["definitions"] = {"shallow": {"architecture": "shallow", "epochs": 2}}
+
+    project.configure(add)
+    assert project.jobs() == {"summarize_architecture": 1, "train_fold": 2} | OF_FC
+
+
+def test_a_removed_models_files_stay(project):
+    project.configure(lambda config: config["models"].remove("fc"))
+    project.snakemake()
+    assert (project.folder / "results/rebuilt/fc/summary.csv").exists()
+    assert project.jobs() == {}
+
+
+# Data.
+
+
+def first_row(project):
+    """Label and first two pixels of the csv's first row."""
+    row = (project.folder / "faces.csv").read_text(encoding="utf-8").splitlines()[1].split(" ", 2)
+    return " ".join(row[:2])
+
+
+def change_a_pixel(project):
+    """Another second pixel in the first row."""
+    label_and_pixel, second = first_row(project).split(" ")
+    project.edit("faces.csv", rf"\n{label_and_pixel} \d+ ", rf"\n{label_and_pixel} {(int(second) + 1) % 256} ")
+
+
+def put_an_older_file_in_place(project):
+    """As unzipping, moving or copying with its times does."""
+    change_a_pixel(project)
+    os.utime(project.folder / "faces.csv", (1e9, 1e9))
+
+
+@pytest.mark.parametrize("change", [change_a_pixel, put_an_older_file_in_place], ids=lambda change: change.__name__)
+def test_one_changed_pixel_reruns_everything_from_the_data_on(project, change):
+    change(project)
+    assert project.jobs() == EVERYTHING
+
+
+def test_without_the_digest_of_the_data_an_older_file_goes_unseen(blind):
+    put_an_older_file_in_place(blind)
+    assert blind.jobs() == {}
+
+
+def test_without_checksums_the_same_content_counts_as_new(project):
+    rewrite_the_csv(project)
+    assert project.jobs("--max-checksum-file-size", "0") == EVERYTHING
+
+
+def test_after_a_rerun_new_times_rerun_nothing(project):
+    """Snakemake must have recorded what the rerun read, not what was there before."""
+    change_a_pixel(project)
+    project.snakemake("data")
+    assert project.jobs("data") == {}
+    touch_the_results_too(project)
+    assert project.jobs("data") == {}
+    change_a_pixel(project)
+    assert project.jobs("data") == DATA
+
+
+class Source:
+    """The same faces as a csv.gz, a zip or a folder, each with the changes that rebuilding must tell apart."""
+
+    def __init__(self, kind, folder, faces):
+        self.kind, self.folder = kind, folder
+        self.path = folder / {"csv.gz": "faces.csv.gz", "zip": "faces.zip", "folder": "faces"}[kind]
+        self.images = folder / "faces"
+        if kind == "csv.gz":
+            self.csv = (folder / "faces.csv").read_bytes()
+        else:
+            for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
+                path = self.images / CLASSES[label] / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(path)
+        self.write()
+
+    def write(self):
+        if self.kind == "csv.gz":
+            self.path.write_bytes(gzip.compress(self.csv, mtime=0))
+        elif self.kind == "zip":
+            with zipfile.ZipFile(self.path, "w") as archive:
+                for path in sorted(self.images.rglob("*.png")):
+                    archive.writestr(zipfile.ZipInfo(str(path.relative_to(self.images))), path.read_bytes())
+        else:
+            for path in self.images.rglob("*.png"):
+                path.write_bytes(path.read_bytes())
+
+    def change_a_pixel(self):
+        if self.kind == "csv.gz":
+            self.csv = re.sub(rb"\n(\d),(\d+) (\d+)", rb"\n\1,\2 7\3", self.csv.replace(b" 7", b" 1"), count=1)
+        else:
+            path = self.first()
+            image = np.asarray(Image.open(path)).copy()
+            image[0, 0] ^= 1
+            Image.fromarray(image).save(path)
+        if self.kind != "folder":
+            self.write()
+
+    def first(self):
+        return sorted((self.images / "happy").iterdir())[0]
+
+    def age(self):
+        os.utime(self.first() if self.kind == "folder" else self.path, (1e9, 1e9))
+
+
+@pytest.fixture(scope="session", params=["csv.gz", "zip", "folder"])
+def other_completed(request, completed, faces, tmp_path_factory):
+    """The repository with the same faces in another form, and the data stage done."""
+    project = copy_project(completed.folder, tmp_path_factory.mktemp("other") / "project")
+    shutil.rmtree(project.folder / "results")
+    source = Source(request.param, project.folder, faces)
+    with_test_set = request.param == "csv.gz"
+    project.configure(lambda config: config["data"].update(source=source.path.name, held_out=with_test_set))
+    project.snakemake("data")
+    return project, source
+
+
+@pytest.fixture
+def other(other_completed, tmp_path):
+    original, source = other_completed
+    project = copy_project(original.folder, tmp_path / "project")
+    moved = Source.__new__(Source)
+    moved.__dict__ |= source.__dict__ | {
+        "folder": project.folder,
+        "path": project.folder / source.path.name,
+        "images": project.folder / "faces",
+    }
+    return project, moved
+
+
+def test_other_sources_rewritten_with_the_same_content_rerun_nothing(other):
+    project, source = other
+    assert project.jobs("data") == {}
+    source.write()
+    assert project.jobs("data") == {}
+
+
+@pytest.mark.parametrize("aged", [False, True], ids=["new", "old"])
+def test_one_changed_pixel_of_other_sources_reruns_the_data(other, aged):
+    project, source = other
+    source.change_a_pixel()
+    if aged:
+        source.age()
+    assert project.jobs("data") == DATA
+
+
+def test_a_file_more_or_less_in_a_folder_reruns_the_data(other):
+    project, source = other
+    if source.kind != "folder":
+        pytest.skip("for folders only")
+    first = source.first()
+    added = first.with_name("added.png")
+    shutil.copy(first, added)
+    os.utime(added, (1e9, 1e9))
+    assert project.jobs("data") == DATA
+    added.unlink()
+    assert project.jobs("data") == {}
+    first.unlink()
+    assert project.jobs("data") == DATA
+
+
+# Results.
+
+
+def test_a_deleted_model_is_trained_again_only_when_it_is_needed(project):
+    model = "results/rebuilt/cnn/folds/00/model.keras"
+    (project.folder / model).unlink()
+    assert project.jobs() == {}
+    assert project.jobs(model) == {"train_fold": 1}
+    (project.folder / "results/rebuilt/cnn/saliency.png").unlink()
+    assert project.jobs() == {"plot_saliency": 1}
+    (project.folder / "results/rebuilt/cnn/saliency.npz").unlink()
+    assert project.jobs("results/rebuilt/cnn/saliency.png") == {
+        "train_fold": 1, "compute_saliency": 1, "plot_saliency": 1
+    }  # fmt: skip
+    assert project.jobs() == {"train_fold": 1} | OF_CNN
+
+
+def test_edited_predictions_rerun_the_pooled_results_and_are_told(project):
+    name = "results/rebuilt/fc/folds/01/predictions.csv"
+    project.edit(name, r"\n(\d+),(\d),", lambda row: f"\n{row[1]},{(int(row[2]) + 1) % 7},")
+    assert project.jobs() == SCORES
+    said = project.snakemake("results/rebuilt/fc/summary.csv").stderr
+    assert f"{name} is not the file that its fold wrote" in said
+    # The way that the README tells, afterwards or where the file's time was kept.
+    command = re.search(r"\n    (for fold in .*)\n", (REPOSITORY / "README.md").read_text(encoding="utf-8"))[1]
+    command = command.replace("results/demo", "results/rebuilt")
+    told = subprocess.run(command, shell=True, cwd=project.folder, capture_output=True, text=True, check=False)
+    assert told.stdout.splitlines() == ["results/rebuilt/fc/folds/01/predictions.csv was edited"]
+
+
+def test_folds_of_different_software_are_told(project):
+    path = "results/rebuilt/fc/folds/00/metrics.json"
+    project.edit(path, r'"keras": "[^"]*"', '"keras": "3.14.0"')
+    said = project.snakemake("results/rebuilt/fc/summary.csv").stderr
+    assert re.search(r"fc: the folds were not all trained with the same software .*keras 3\.14\.0, .*: folds 00", said)
+
+
+# The cluster profile, and single files.
+
+
+def test_it_holds_with_the_slurm_profile_as_well(project):
+    slurm = ("--profile", "profiles/slurm")
+    touch_everything(project)
+    assert project.jobs(*slurm) == {}
+    edit_code(project, "saliency")
+    assert project.jobs(*slurm) == SALIENCY
+    put_an_older_file_in_place(project)
+    assert project.jobs(*slurm) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("cnn/accuracy.png", ["cnn 00", "cnn 01", "Draw the accuracy of cnn over the epochs"]),
+        ("fc/folds/01/history.csv", ["fc 01"]),
+        ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
+    ],
+)
+def test_one_file_is_made_by_the_jobs_that_it_needs_and_no_other(project, target, jobs):
+    data = ["Prepare images and samples", "Assign every training sample to a fold"]
+    expected = data + [re.sub(r"^(\w+) (\d\d)$", r"Train \1 on all folds but \2", job) for job in jobs]
+    shutil.rmtree(project.folder / "results")
+    planned = job_messages(project.snakemake(f"results/rebuilt/{target}", "--dry-run"))
+    assert sorted(planned) == sorted(expected)
+    done = job_messages(project.snakemake(f"results/rebuilt/{target}"))
+    assert sorted(done) == sorted(expected)
+    assert (project.folder / "results/rebuilt" / target).exists()
