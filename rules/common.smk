@@ -30,13 +30,18 @@ wildcard_constraints:
 
 def code(rule_name):
     """Params function: digest of a rule's script and all code that it uses, of architectures only the model's own."""
-    script = Path(workflow.basedir) / "scripts" / f"{rule_name}.py"
 
     def digest(wildcards):
-        of_model = [f"fercv.architectures.{architecture(wildcards)}"] if "model" in wildcards.keys() else []
-        return code_digest(script, looked_up=of_model)
+        return digest_of_script(rule_name, architecture(wildcards) if "model" in wildcards.keys() else None)
 
     return digest
+
+
+@functools.cache
+def digest_of_script(rule_name, model_architecture):
+    """Digest of the code behind a rule, found once for all its jobs on models of one architecture."""
+    looked_up = [] if model_architecture is None else [f"fercv.architectures.{model_architecture}"]
+    return code_digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py", looked_up)
 
 
 def definition(wildcards):

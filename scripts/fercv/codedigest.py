@@ -46,12 +46,22 @@ class Module(NamedTuple):
 
 
 def code_digest(script: Path, looked_up: Collection[str] = ()) -> str:
-    """Digest of a script and of all code that it uses, 32 hexadecimal digits.
+    """Digest of a script and of all code that it uses, 32 hexadecimal digits; see `used_code`."""
+    used = sorted((*place, text) for place, text in used_code(script, looked_up).items() if text)
+    return hashlib.blake2b(ascii(used).encode(), digest_size=16).hexdigest()
+
+
+def used_code(script: Path, looked_up: Collection[str] = ()) -> dict[tuple[str, str], list[str]]:
+    """Find the code that a script uses.
 
     Args:
         script: a Python file in the folder that `fercv` stands in.
         looked_up: what `globals()` and the like will find, e.g. `["fercv.architectures.cnn"]`. Where nothing is given
             for a module that uses them, all of it counts.
+
+    Returns:
+        {(module, name): outlines of the statements that define it}; among the names, IMPORTED stands for what runs
+        when the module is imported.
 
     Raises:
         SyntaxError: one of the files is not Python.
@@ -77,10 +87,10 @@ def code_digest(script: Path, looked_up: Collection[str] = ()) -> str:
         waiting.extend(more)
         for statement in statements:
             waiting.extend(statement.uses)
-    used = sorted((*asked, text) for asked, text in texts.items() if text)
-    return hashlib.blake2b(ascii(used).encode(), digest_size=16).hexdigest()
+    return texts
 
 
+@functools.cache
 def module_file(name: str) -> Path | None:
     """The file of a module of this program, None for a module from elsewhere."""
     path = SCRIPTS.joinpath(*name.split("."))
@@ -92,35 +102,50 @@ def read_module(path: Path) -> Module:
     """Take a module apart into its top-level statements."""
     tree = WithoutRemarks().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     name = ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
+    telling = ast.Name | ast.Attribute | ast.Import | ast.ImportFrom
+    mentions = {node: [part for part in ast.walk(node) if isinstance(part, telling)] for node in tree.body}
+    # Imports bind names wherever they stand in the file; what they bind belongs to the statement that uses it.
     imports = {}
-    for node in ast.walk(tree):
-        for bound, target in imported_names(node, name):
-            imports.setdefault(bound, set()).add(target)
+    for parts in mentions.values():
+        for part in parts:
+            for bound, target in imported_names(part, name):
+                imports.setdefault(bound, set()).add(target)
     defined = {bound for node in tree.body for bound in defined_names(node)}
     module = Module({}, imports, [])
-    for node in tree.body:
-        statement = read_statement(node, name, defined, imports)
+    for node, parts in mentions.items():
+        uses, foreign = find_uses(parts, name, defined, imports)
+        text = "" if isinstance(node, ast.Import | ast.ImportFrom) else ascii((outline(node), sorted(foreign)))
+        statement = Statement(text, frozenset(uses))
         for bound in defined_names(node):
             module.definitions.setdefault(bound, []).append(statement)
-        if may_act(node, imports):
+        if may_act(node):
             module.running.append(statement)
     return module
 
 
-def read_statement(node: ast.stmt, module: str, defined: set[str], imports: dict) -> Statement:
-    """Find what a statement uses: names of its module, of imported ones, and the modules that it imports itself."""
-    uses, foreign, inner = set(), set(), set()
-    for part in ast.walk(node):
-        uses.update((loaded, IMPORTED) for loaded in imported_modules(part, module))
-        if isinstance(part, ast.ImportFrom) and part.names[0].name == "*":
-            uses.add((import_source(part, module), EVERYTHING))
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            inner.add(part.value)
-            mentioned, attribute = part.value.id, part.attr
-        elif isinstance(part, ast.Name) and part not in inner:
-            mentioned, attribute = part.id, EVERYTHING
-        else:
+def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dict) -> tuple[set, set]:
+    """What the names and imports of a statement may mean.
+
+    Returns:
+        Pairs of a module of this program and a name in it; and what comes from elsewhere, as triples of the name here,
+        the module and the name there.
+    """
+    uses, foreign, owners = set(), set(), set()
+    for part in parts:
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            uses.update((loaded, IMPORTED) for loaded in imported_modules(part, module))
+            if isinstance(part, ast.ImportFrom) and part.names[0].name == "*":
+                uses.add((import_source(part, module), EVERYTHING))
             continue
+        if isinstance(part, ast.Attribute):
+            if not isinstance(part.value, ast.Name):
+                continue
+            owners.add(part.value)
+            mentioned, attribute = part.value.id, part.attr
+        elif part in owners:
+            continue
+        else:
+            mentioned, attribute = part.id, EVERYTHING
         if mentioned in DYNAMIC:
             uses.add((module, LOOKED_UP))
         if mentioned in defined:
@@ -130,9 +155,7 @@ def read_statement(node: ast.stmt, module: str, defined: set[str], imports: dict
                 foreign.add((mentioned, target, name))
             else:
                 uses.add((target, attribute if name == EVERYTHING else name))
-    # Imports bind names wherever they stand in the file; what they bind belongs to the statement that uses it.
-    text = "" if isinstance(node, ast.Import | ast.ImportFrom) else ascii((outline(node), sorted(foreign)))
-    return Statement(text, frozenset(uses))
+    return uses, foreign
 
 
 def outline(node) -> object:
@@ -142,8 +165,8 @@ def outline(node) -> object:
     since 3.12.
     """
     if isinstance(node, ast.AST):
-        fields = ((field, value) for field, value in ast.iter_fields(node) if value is not None and value != [])
-        return (type(node).__name__, *((field, outline(value)) for field, value in fields))
+        fields = ((field, getattr(node, field, None)) for field in node._fields if field != "ctx")
+        return (type(node).__name__, *((field, outline(value)) for field, value in fields if value not in (None, [])))
     return [outline(part) for part in node] if isinstance(node, list) else node
 
 
@@ -156,7 +179,7 @@ def defined_names(node: ast.stmt) -> Iterator[str]:
             yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
 
 
-def may_act(node: ast.stmt, imports: dict) -> bool:
+def may_act(node: ast.stmt) -> bool:
     """Whether a statement may do more than define a name, so that it counts for whoever imports its module."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return not all(ast.unparse(decorator) in PLAIN_DECORATORS for decorator in node.decorator_list)

@@ -18,7 +18,6 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -28,7 +27,7 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from fercv.errors import InputError
+from fercv.errors import InputError, did_you_mean
 from fercv.sources import is_image, natural_key, no_image, walk_files
 
 log = logging.getLogger("fercv")
@@ -196,10 +195,9 @@ def check_row(path: Path, number: int, fields: list[str], columns: Columns, clas
         )
     usage = "" if columns.usage is None else fields[columns.usage].strip()
     if usage not in USAGES and columns.usage is not None:
-        close = get_close_matches(usage, USAGES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise InputError(
-            f"{path}: row {number} has the usage {usage[:40]!r}, expected one of {', '.join(USAGES)}{hint}"
+            f"{path}: row {number} has the usage {usage[:40]!r}, expected one of {', '.join(USAGES)}"
+            f"{did_you_mean(usage, USAGES)}"
         )
     # One string for all rows of a usage.
     return int(label), fields[columns.pixels], sys.intern(usage)
@@ -397,12 +395,9 @@ def locate(
         )
     label = labels.get(folders[0].casefold())
     if label is None:
-        known = [name.casefold() for name in classes]
-        close = get_close_matches(folders[0].casefold(), known, n=1)
-        hint = f"; did you mean {classes[known.index(close[0])]!r}?" if close else ""
         raise InputError(
             f"{path}: the folder {folders[0]!r} (of {str(name)!r}) is no class; data.classes has "
-            f"{', '.join(classes)}{hint}"
+            f"{', '.join(classes)}{did_you_mean(folders[0], classes)}"
         )
     prefix = name.name.split("_")[0] if "_" in name.name else ""
     named = {None: ("Training", "PublicTest", "PrivateTest"), "Test": ("PublicTest", "PrivateTest")}.get(split, ())

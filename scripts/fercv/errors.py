@@ -1,4 +1,7 @@
-"""The one exception that a user's mistake raises."""
+"""The one exception that a user's mistake raises, and a hint that its message may give."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class InputError(Exception):
@@ -6,3 +9,10 @@ class InputError(Exception):
 
     Scripts print the message without a traceback and exit non-zero, see `fercv.jobs.run`.
     """
+
+
+def did_you_mean(name: object, known: Iterable) -> str:
+    """`; did you mean 'x'?` where one of the known names is close, whatever its case; else nothing."""
+    names = {str(value).casefold(): str(value) for value in known}
+    close = difflib.get_close_matches(str(name).casefold(), names, n=1)
+    return f"; did you mean {names[close[0]]!r}?" if close else ""

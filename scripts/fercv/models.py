@@ -4,13 +4,12 @@ import json
 import re
 import tempfile
 import zipfile
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from fercv.backend import keras
-from fercv.errors import InputError
+from fercv.errors import InputError, did_you_mean
 from fercv.preprocessing import model_inputs
 
 # The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
@@ -76,9 +75,9 @@ def find_layer(model, layer_name: str):
     names = [layer.name for layer in model.layers]
     if layer_name in names:
         return model.get_layer(layer_name)
-    close = get_close_matches(layer_name, names, n=1)
-    mending = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names)}"
-    raise InputError(f"model {model.name!r} has no layer {layer_name!r}: {mending}")
+    raise InputError(
+        f"model {model.name!r} has no layer {layer_name!r}, it has {', '.join(names)}{did_you_mean(layer_name, names)}"
+    )
 
 
 def logits_model(model):

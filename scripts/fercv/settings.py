@@ -5,7 +5,6 @@ Standard library, PyYAML and jsonschema only, since the Snakefile runs this at e
 
 import contextlib
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from fercv import architectures
-from fercv.errors import InputError
+from fercv.errors import InputError, did_you_mean
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
@@ -51,13 +50,11 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     check_schema(config, schema, files)
 
-    def refuse(key: Sequence, value, text: str):
-        raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
-
     config = copy.deepcopy(dict(config))
     built_in = config["data"]["source"] == "synthetic"
     if built_in != config["experiment"].startswith("demo"):
         refuse(
+            files,
             ["experiment"],
             config["experiment"],
             f"but data.source is {config['data']['source']!r}: the built-in faces go with an experiment whose name "
@@ -66,18 +63,28 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     scales = {"full": {}} | config.pop("scales")
     scale_name = config.pop("scale")
     if scale_name not in scales:
-        refuse(["scale"], scale_name, f"which is not among scales: {names(scales)}{did_you_mean(scale_name, scales)}")
+        refuse(
+            files,
+            ["scale"],
+            scale_name,
+            f"which is not among scales: {names(scales)}{did_you_mean(scale_name, scales)}",
+        )
     if scale_name == "demo" and not built_in:
-        refuse(["scale"], scale_name, "made for the built-in faces; set scale: full, or one of your own under `scales`")
+        refuse(
+            files,
+            ["scale"],
+            scale_name,
+            "made for the built-in faces; set scale: full, or one of your own under `scales`",
+        )
     for name in config["models"]:
         if name not in config["definitions"]:
             hint = did_you_mean(name, config["definitions"])
-            refuse(["models"], name, f"which is not among definitions: {names(config['definitions'])}{hint}")
+            refuse(files, ["models"], name, f"which is not among definitions: {names(config['definitions'])}{hint}")
     scale = scales[scale_name]
     for name in scale.get("definitions", {}):
         if name not in config["definitions"]:
             hint = did_you_mean(name, config["definitions"])
-            refuse(["scales", scale_name, "definitions"], name, f"which is not among definitions{hint}")
+            refuse(files, ["scales", scale_name, "definitions"], name, f"which is not among definitions{hint}")
 
     for name, definition in config["definitions"].items():
         definition = merge(definition, scale.get("definitions", {}).get(name, {}))
@@ -86,6 +93,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         config["definitions"][name] = definition
         if definition["schedule"]["warmup"] >= definition["epochs"]:
             refuse(
+                files,
                 ["definitions", name, "schedule", "warmup"],
                 definition["schedule"]["warmup"],
                 f"but the model trains for {definition['epochs']} epochs; choose fewer",
@@ -96,6 +104,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     for block in ("saliency", "filters", "feature_maps"):
         if config[block]["fold"] >= config["folds"]["number"]:
             refuse(
+                files,
                 [block, "fold"],
                 config[block]["fold"],
                 f"expected at most {config['folds']['number'] - 1}, the last fold",
@@ -126,25 +135,20 @@ def check_layers(config: Mapping, files: Sequence[str]) -> None:
             key = [block, "layers"]
             if layer not in known:
                 hint = did_you_mean(layer, known)
-                raise InputError(f"{origin(files, key)}: {dotted(key)} is {layer!r}, which no definition has{hint}")
+                refuse(files, key, layer, f"which no definition has{hint}")
             if block == "feature_maps" and not known[layer]:
-                raise InputError(
-                    f"{origin(files, key)}: {dotted(key)} is {layer!r}, which has no height and width; choose a layer "
-                    "before the first dense or flattening one"
-                )
+                mending = "choose a layer before the first dense or flattening one"
+                refuse(files, key, layer, f"which has no height and width; {mending}")
 
 
 def check_data(config: Mapping, files: Sequence[str]) -> None:
     """Refuse class names that no table or folder can tell apart, and what the built-in faces cannot be."""
-
-    def refuse(key: Sequence, value, text: str):
-        raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
-
     data = config["data"]
     seen = set()
     for name in data["classes"]:
         if name.casefold().strip() in seen or name.casefold().strip() in RESERVED or name != name.strip():
             refuse(
+                files,
                 ["data", "classes"],
                 name,
                 f"expected names that differ in more than case, without outer spaces, other than {names(RESERVED)}, "
@@ -153,15 +157,20 @@ def check_data(config: Mapping, files: Sequence[str]) -> None:
         seen.add(name.casefold())
     if data["source"] == "synthetic":
         if list(data["classes"]) != list(SYNTHETIC_CLASSES):
-            refuse(["data", "classes"], data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")
+            refuse(
+                files, ["data", "classes"], data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}"
+            )
         if data["image_size"][0] != data["image_size"][1]:
-            refuse(["data", "image_size"], data["image_size"], "but the built-in faces are square")
+            refuse(files, ["data", "image_size"], data["image_size"], "but the built-in faces are square")
     images = data["images"]
     if images is not None and images < config["folds"]["number"]:
-        refuse(["scales"], images, "fewer images than folds.number")
+        refuse(files, ["scales"], images, "fewer images than folds.number")
     if images is not None and config["feature_maps"]["image"] >= images:
         refuse(
-            ["feature_maps", "image"], config["feature_maps"]["image"], f"expected at most {images - 1}, the last image"
+            files,
+            ["feature_maps", "image"],
+            config["feature_maps"]["image"],
+            f"expected at most {images - 1}, the last image",
         )
 
 
@@ -186,10 +195,8 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
     architecture = definition["architecture"]
     key = ["definitions", name, "architecture"]
     if architecture not in known:
-        raise InputError(
-            f"{origin(files, key)}: {dotted(key)} is {architecture!r}, which scripts/fercv/architectures.py does not "
-            f"define; it defines {names(known)}{did_you_mean(architecture, known)}"
-        )
+        text = f"which scripts/fercv/architectures.py does not define; it defines {names(known)}"
+        refuse(files, key, architecture, text + did_you_mean(architecture, known))
     settings = architectures.settings_of(architecture)
     for setting, value in definition["settings"].items():
         key = ["definitions", name, "settings", setting]
@@ -211,7 +218,7 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
         elif setting == "width":
             fits, expected = fits and 0 < value <= 16, "a number above 0, at most 16"
         if not fits:
-            raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, expected {expected}")
+            refuse(files, key, value, f"expected {expected}")
     return settings | dict(definition["settings"])
 
 
@@ -278,6 +285,11 @@ def merge(base: Mapping, change: Mapping) -> dict:
     return merged
 
 
+def refuse(files: Sequence[str], key: Sequence, value, text: str) -> None:
+    """Raise an InputError for a key's value: `<file>: <key> is <value>, <text>`."""
+    raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
+
+
 def origin(files: Sequence[str], key: Sequence) -> str:
     """The last of the config files that holds a key; the last file, or the command line, where none does."""
     for file in reversed(files):
@@ -307,9 +319,3 @@ def shown(value) -> str:
 def names(values) -> str:
     """A list of names for a message."""
     return ", ".join(map(str, values))
-
-
-def did_you_mean(name, known) -> str:
-    """`; did you mean 'x'?` where one of the known names is close, else nothing."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

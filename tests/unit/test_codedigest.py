@@ -61,6 +61,11 @@ def part():
 }
 
 
+def forget():
+    codedigest.read_module.cache_clear()
+    codedigest.module_file.cache_clear()
+
+
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """The program of FILES in a folder of its own."""
@@ -68,16 +73,16 @@ def program(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path)
-    codedigest.read_module.cache_clear()
+    forget()
     yield tmp_path
-    codedigest.read_module.cache_clear()
+    forget()
 
 
 def edit(program, name, old, new):
     text = (program / name).read_text()
     assert old in text
     (program / name).write_text(text.replace(old, new))
-    codedigest.read_module.cache_clear()
+    forget()
 
 
 def changes(program, edits, **keywords):
@@ -156,6 +161,7 @@ def test_of_what_is_looked_up_only_what_is_told_counts(program, old, new, counts
 def test_every_form_of_import_is_followed(program, use):
     (program / "fercv/inside.py").write_text("from .deep import OTHER\nfrom . import deep\n")
     (program / "script.py").write_text(use)
+    forget()
     assert changes(program, [("fercv/deep.py", "OTHER = 3", "OTHER = 4")])
 
 
@@ -164,7 +170,7 @@ def test_the_place_of_the_program_does_not_count(program, tmp_path_factory, monk
     moved = tmp_path_factory.mktemp("moved") / "copy"
     shutil.copytree(program, moved)
     monkeypatch.setattr(codedigest, "SCRIPTS", moved)
-    codedigest.read_module.cache_clear()
+    forget()
     assert code_digest(moved / "script.py") == before
 
 
