@@ -204,9 +204,16 @@ def test_this_program_does_nothing_that_the_digest_cannot_follow():
                 assert "getLogger" in ast.unparse(node.value), path
 
 
-def test_the_modules_that_do_not_count_only_log_and_report():
+def test_the_modules_that_do_not_count_use_nothing_that_computes():
+    """Python's own library and each other is all that logging and wording a message takes."""
     for name in codedigest.WITHOUT_RESULTS:
         tree = ast.parse((codedigest.SCRIPTS / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert imported <= {"logging", "sys", "traceback", "fercv.errors"}
+        foreign = {module for module in imported if module.partition(".")[0] not in sys.stdlib_module_names}
+        assert foreign <= codedigest.WITHOUT_RESULTS
+
+
+def test_the_librarys_init_is_empty():
+    """Every module would depend on what stands in it."""
+    assert (codedigest.SCRIPTS / "fercv" / "__init__.py").read_text(encoding="utf-8") == ""
