@@ -29,19 +29,25 @@ wildcard_constraints:
 
 
 def code(rule_name):
-    """Params function: digest of a rule's script and all code that it uses, of architectures only the model's own."""
+    """Params function: the digest of a rule's script and all code that it uses, see fercv.codedigest.
 
-    def digest(wildcards):
-        return digest_of_script(rule_name, architecture(wildcards) if "model" in wildcards.keys() else None)
+    Of what the code looks up by name, only what is found there counts: the model's own architecture, and reading or
+    drawing the images. fercv.jobs compares again when the job starts.
+    """
 
-    return digest
+    def found(wildcards):
+        return code_found(rule_name, architecture(wildcards) if "model" in wildcards.keys() else None)
+
+    return found
 
 
 @functools.cache
-def digest_of_script(rule_name, model_architecture):
-    """Digest of the code behind a rule, found once for all its jobs on models of one architecture."""
-    looked_up = [] if model_architecture is None else [f"fercv.architectures.{model_architecture}"]
-    return code_digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py", looked_up)
+def code_found(rule_name, model_architecture):
+    """The digest of a rule's code, found once for all its jobs on models of one architecture."""
+    looked_up = {"prepare_dataset.find_source": ["draw_images" if built_in else "read_images"]}
+    if model_architecture is not None:
+        looked_up["fercv.architectures.find_architecture"] = [model_architecture]
+    return {"digest": code_digest(rule_name, looked_up), "looked_up": looked_up}
 
 
 def definition(wildcards):
@@ -101,7 +107,7 @@ def data_content(wildcards):
 
 def data_settings(wildcards):
     """The settings that images and samples follow from; `held_out` decides what is drawn, but not what is read."""
-    return {key: value for key, value in config["data"].items() if built_in or key != "held_out"}
+    return {key: value for key, value in sorted(config["data"].items()) if built_in or key != "held_out"}
 
 
 @functools.cache

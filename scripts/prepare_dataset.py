@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from fercv import datasets, jobs, synthetic
+from fercv import datasets, jobs
 from fercv.errors import InputError
 from fercv.hashing import derive_seed
 
@@ -16,13 +16,7 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write images.npy and samples.csv."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
-    if data["source"] == "synthetic":
-        images, samples = draw(data, seed)
-    else:
-        images, samples = datasets.read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
-        if data["images"] is not None and data["images"] < len(images):
-            chosen = stratified_rows(samples, data["images"], seed)
-            images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
+    images, samples = find_source(data["source"] == "synthetic")(data, seed)
     # Not a param: it changes nothing that is read, and switching it on later must not rerun everything.
     check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
@@ -36,12 +30,29 @@ def main(snakemake):
     samples.to_csv(snakemake.output.samples, columns=columns, index=False, lineterminator="\n")
 
 
-def draw(data, seed):
+def find_source(built_in):
+    """What makes the images. Looked up by name, so that another way of drawing faces rebuilds nothing that was read."""
+    return globals()["draw_images" if built_in else "read_images"]
+
+
+def draw_images(data, seed):
     """The built-in faces as images and samples."""
+    # Only here, so that what is read doesn't depend on it.
+    from fercv import synthetic
+
     count = data["images"] or 35887  # as many as FER2013 has
     faces = synthetic.draw_faces(count, seed, data["image_size"][0], held_out=0.1 if data["held_out"] else 0.0)
     source = [f"face {number}" for number in range(count)]
     return faces.images, pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
+
+
+def read_images(data, seed):
+    """Images and samples of the user's files, or as many as the scale asks for."""
+    images, samples = datasets.read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
+    if data["images"] is not None and data["images"] < len(images):
+        chosen = stratified_rows(samples, data["images"], seed)
+        images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
+    return images, samples
 
 
 def stratified_rows(samples, count, seed):

@@ -102,9 +102,14 @@ def architecture_names() -> list[str]:
     )
 
 
+def find_architecture(name: str):
+    """The function of an architecture. A model is rebuilt by what is found here, see rules/common.smk, `looked_up`."""
+    return globals()[name]
+
+
 def settings_of(architecture: str) -> dict[str, object]:
     """The settings that an architecture takes, with their defaults."""
-    parameters = inspect.signature(globals()[architecture]).parameters.values()
+    parameters = inspect.signature(find_architecture(architecture)).parameters.values()
     settings = {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
     for name, default in settings.items():
         if default is inspect.Parameter.empty:
@@ -135,7 +140,7 @@ def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: i
             return layer
 
     try:
-        globals()[architecture](StandIn(), image_shape, classes, **settings)
+        find_architecture(architecture)(StandIn(), image_shape, classes, **settings)
     except InputError:
         raise
     except Exception as error:
@@ -161,7 +166,7 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
     from fercv.backend import keras
     from fercv.models import ends_in_softmax
 
-    inputs, outputs = globals()[architecture](keras.layers, tuple(image_shape), classes, **settings)
+    inputs, outputs = find_architecture(architecture)(keras.layers, tuple(image_shape), classes, **settings)
     model = keras.Model(inputs, outputs, name=architecture)
     if not ends_in_softmax(model.layers[-1]):
         raise InputError(

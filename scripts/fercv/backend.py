@@ -81,7 +81,13 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
 
 def software() -> dict[str, str]:
     """The versions of Keras and of the engine behind it, e.g. {"keras": "3.15.1", "tensorflow": "2.21.0"}."""
-    return {"keras": keras.__version__, BACKEND: sys.modules[BACKEND].__version__}
+    if BACKEND == "tensorflow":
+        import tensorflow as engine
+    elif BACKEND == "jax":
+        import jax as engine
+    else:
+        import torch as engine
+    return {"keras": keras.__version__, BACKEND: engine.__version__}
 
 
 def devices() -> list[str]:

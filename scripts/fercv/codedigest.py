@@ -5,29 +5,44 @@ Snakemake judges a script by its modification time and the modules that it impor
 script, every function, class and constant that these reach through names, in this library as well as in the script,
 and whatever an imported module does while it is imported. Python is read, never run:
 
-- A name is taken for what it may mean. Where it can't be followed (a module handed on as a value, `globals()`, `eval`),
-  the whole module counts. What a `globals()` of a module will find can be told, see `code_digest`.
-- Comments, docstrings, formatting and the order of definitions and imports don't count, nor do the texts of log lines
-  and InputErrors, nor the modules that only write them: none of it can change a result.
+- A name is taken for whatever it may mean. Where it can't be followed, all that it could be counts: the whole module
+  where that is handed on as a value or asked for names with `globals()`, every module where modules are looked up.
+  What a function finds with `globals()` can be told, see `code_digest`.
+- Comments, docstrings, formatting and the order of definitions and imports don't count, nor do log lines and the texts
+  of InputErrors, nor the modules that only write and compare them: none of it can change a result.
 - What is hashed is the same in Python 3.11, 3.12 and 3.13, see `outline`.
+
+Unseen are the versions of other packages, files that code reads by itself (a rule declares them as input), and classes
+that register themselves through a base class.
 """
 
 import ast
+import builtins
 import functools
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 SCRIPTS = Path(__file__).parents[1]
-WITHOUT_RESULTS = frozenset({"fercv.errors", "fercv.jobs"})
+WITHOUT_RESULTS = frozenset({"fercv.codedigest", "fercv.errors", "fercv.jobs"})
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
-DYNAMIC = frozenset({"globals", "vars", "eval", "exec"})
-# Decorators that wrap what they decorate and do nothing else; others may register it somewhere.
-PLAIN_DECORATORS = frozenset({"functools.cache", "contextlib.contextmanager", "_in_one_look"})
+# What finds names of its module, and what finds modules.
+FINDING_NAMES = frozenset({"globals", "vars", "eval", "exec"})
+FINDING_MODULES = frozenset({"__import__", "import_module", "modules"})
+# Decorators and calls that do nothing but return something; others might leave a trace where nobody names the result.
+PLAIN_DECORATORS = frozenset(
+    {"cache", "functools.cache", "lru_cache", "functools.lru_cache", "contextmanager", "contextlib.contextmanager"}
+    | {"dataclass", "dataclasses.dataclass", "style.context"}
+)
+PLAIN_CALLS = frozenset({*dir(builtins), "Path", "re.compile", "logging.getLogger", "np.array"}) - {
+    *FINDING_NAMES,
+    *FINDING_MODULES,
+    *("open", "setattr", "delattr"),
+}
 
 # What a module is asked for besides the names that it defines.
-IMPORTED, EVERYTHING, LOOKED_UP = "(imported)", "(everything)", "(looked up)"
+IMPORTED, EVERYTHING, LOOKED_UP = "(imported)", "(everything)", "(looked up by) "
 
 
 class Statement(NamedTuple):
@@ -45,31 +60,39 @@ class Module(NamedTuple):
     running: list[Statement]
 
 
-def code_digest(script: Path, looked_up: Collection[str] = ()) -> str:
+def code_digest(script: str, looked_up: Mapping[str, Sequence[str]] | None = None) -> str:
     """Digest of a script and of all code that it uses, 32 hexadecimal digits; see `used_code`."""
-    used = sorted((*place, text) for place, text in used_code(script, looked_up).items() if text)
+    used = sorted((*place, text) for place, text in used_code(script, looked_up or {}).items() if text)
     return hashlib.blake2b(ascii(used).encode(), digest_size=16).hexdigest()
 
 
-def used_code(script: Path, looked_up: Collection[str] = ()) -> dict[tuple[str, str], list[str]]:
+def used_code(script: str, looked_up: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], list[str]]:
     """Find the code that a script uses.
 
     Args:
-        script: a Python file in the folder that `fercv` stands in.
-        looked_up: what `globals()` and the like will find, e.g. `["fercv.architectures.cnn"]`. Where nothing is given
-            for a module that uses them, all of it counts.
+        script: name of a script, without its folder and `.py`.
+        looked_up: what a function finds with `globals()`, e.g. {"fercv.architectures.find_architecture": ["cnn"]}. All
+            of the module counts for functions that are not named here.
 
     Returns:
         {(module, name): outlines of the statements that define it}; among the names, IMPORTED stands for what runs
         when the module is imported.
 
     Raises:
+        FileNotFoundError: there is no such script.
         SyntaxError: one of the files is not Python.
     """
-    texts, waiting = {}, [(Path(script).stem, EVERYTHING)]
+    if module_file(script) is None:
+        raise FileNotFoundError(f"no script {script}.py in {SCRIPTS}")
+    texts, waiting = {}, [(script, IMPORTED)]
     while waiting:
         asked = module_name, name = waiting.pop()
-        if asked in texts or module_name in WITHOUT_RESULTS or (path := module_file(module_name)) is None:
+        if asked in texts or module_name in WITHOUT_RESULTS:
+            continue
+        path = module_file(module_name)
+        if path is None:
+            # From elsewhere, perhaps through a module of this program: which it is counts, not what it holds.
+            texts[asked] = [] if name == IMPORTED else ["from elsewhere"]
             continue
         module = read_module(path)
         statements, more = module.definitions.get(name, []), []
@@ -77,11 +100,15 @@ def used_code(script: Path, looked_up: Collection[str] = ()) -> dict[tuple[str, 
             statements = module.running
         elif name == EVERYTHING:
             more = [(module_name, defined) for defined in module.definitions]
-        elif name == LOOKED_UP:
-            known = [full.rpartition(".")[2] for full in looked_up if full.rpartition(".")[0] == module_name]
-            more = [(module_name, found) for found in known or [EVERYTHING]]
+            more += [target for bound in module.imports.values() for target in bound if target[1] != EVERYTHING]
+        elif name.startswith(LOOKED_UP):
+            known = looked_up.get(f"{module_name}.{name.removeprefix(LOOKED_UP)}", [EVERYTHING])
+            more = [(module_name, found) for found in known]
+        elif name in module.imports:
+            more = list(module.imports[name])
         elif not statements:
-            more = module.imports.get(name) or [(module_name, EVERYTHING)]
+            submodule = f"{module_name}.{name}"
+            more = [(module_name if module_file(submodule) is None else submodule, EVERYTHING)]
         texts[asked] = [statement.text for statement in statements if statement.text]
         waiting.append((module_name, IMPORTED))
         waiting.extend(more)
@@ -97,11 +124,16 @@ def module_file(name: str) -> Path | None:
     return next(filter(Path.is_file, [path.with_suffix(".py"), path / "__init__.py"]), None)
 
 
+def dotted_name(path: Path) -> str:
+    """The dotted name of a file of this program."""
+    return ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
+
+
 @functools.cache
 def read_module(path: Path) -> Module:
     """Take a module apart into its top-level statements."""
     tree = WithoutRemarks().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
-    name = ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
+    name = dotted_name(path)
     telling = ast.Name | ast.Attribute | ast.Import | ast.ImportFrom
     mentions = {node: [part for part in ast.walk(node) if isinstance(part, telling)] for node in tree.body}
     # Imports bind names wherever they stand in the file; what they bind belongs to the statement that uses it.
@@ -114,6 +146,8 @@ def read_module(path: Path) -> Module:
     module = Module({}, imports, [])
     for node, parts in mentions.items():
         uses, foreign = find_uses(parts, name, defined, imports)
+        if any(isinstance(part, ast.Name) and part.id in FINDING_NAMES for part in parts):
+            uses.update((name, LOOKED_UP + bound) for bound in defined_names(node) or [EVERYTHING])
         text = "" if isinstance(node, ast.Import | ast.ImportFrom) else ascii((outline(node), sorted(foreign)))
         statement = Statement(text, frozenset(uses))
         for bound in defined_names(node):
@@ -146,8 +180,8 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
             continue
         else:
             mentioned, attribute = part.id, EVERYTHING
-        if mentioned in DYNAMIC:
-            uses.add((module, LOOKED_UP))
+        if FINDING_MODULES & {mentioned, attribute}:
+            uses.update((dotted_name(path), EVERYTHING) for path in SCRIPTS.rglob("*.py"))
         if mentioned in defined:
             uses.add((module, mentioned))
         for target, name in imports.get(mentioned, ()):
@@ -170,31 +204,37 @@ def outline(node) -> object:
     return [outline(part) for part in node] if isinstance(node, list) else node
 
 
-def defined_names(node: ast.stmt) -> Iterator[str]:
+def defined_names(node: ast.stmt) -> list[str]:
     """The names that a statement binds, where it is a function, a class or an assignment to names."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+        return [node.name]
+    return [part.id for target in targets(node) for part in ast.walk(target) if isinstance(part, ast.Name)]
 
 
 def may_act(node: ast.stmt) -> bool:
     """Whether a statement may do more than define a name, so that it counts for whoever imports its module."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return not all(ast.unparse(decorator) in PLAIN_DECORATORS for decorator in node.decorator_list)
+        decorators = [part.func if isinstance(part, ast.Call) else part for part in node.decorator_list]
+        return not {ast.unparse(decorator) for decorator in decorators} <= PLAIN_DECORATORS
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        named = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
-        return not named or any(isinstance(part, ast.Call) for part in ast.walk(node))
+        called = {ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+        return not (called <= PLAIN_CALLS and all(isinstance(target, ast.Name | ast.Tuple) for target in targets(node)))
     return True
+
+
+def targets(node: ast.stmt) -> list[ast.expr]:
+    """What an assignment assigns to; nothing where a statement is none."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign) else []
 
 
 def imported_names(node: ast.AST, module: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """What an import binds: pairs of the local name and its target, a module and a name or EVERYTHING."""
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield alias.asname or alias.name.partition(".")[0], (alias.name, EVERYTHING)
+            top = alias.name.partition(".")[0]
+            yield alias.asname or top, (alias.name if alias.asname else top, EVERYTHING)
     elif isinstance(node, ast.ImportFrom):
         source = import_source(node, module)
         for alias in node.names:
@@ -221,8 +261,9 @@ def import_source(node: ast.ImportFrom, module: str) -> str:
     """The absolute name of the module that a `from` import names, relative ones included."""
     if not node.level:
         return node.module
-    above = module.split(".")[: -node.level]
-    return ".".join([*above, *([node.module] if node.module else [])])
+    path = module_file(module)
+    parts = [*module.split("."), *(["__init__"] if path.stem == "__init__" else [])]
+    return ".".join([*parts[: -node.level], *([node.module] if node.module else [])])
 
 
 class WithoutRemarks(ast.NodeTransformer):
@@ -234,11 +275,11 @@ class WithoutRemarks(ast.NodeTransformer):
             return None
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in LOGGING:
             owner = value.func.value
-            return None if isinstance(owner, ast.Name) and owner.id == "log" else node
-        return node
+            if isinstance(owner, ast.Name) and owner.id == "log":
+                return None
+        return self.generic_visit(node)
 
-    def visit_Raise(self, node):  # noqa: D102 - a method of ast's
-        call = node.exc
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "InputError":
-            node.exc, node.cause = call.func, None
-        return node
+    def visit_Call(self, node):  # noqa: D102 - a method of ast's
+        if isinstance(node.func, ast.Name) and node.func.id == "InputError":
+            node.args, node.keywords = [], []
+        return self.generic_visit(node)

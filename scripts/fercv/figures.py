@@ -5,7 +5,6 @@ module is quick and no figure outlives its caller; a user's matplotlibrc does no
 Figures are 9 inches wide where they can be, so that text keeps its size when a page shows them about 900 pixels wide.
 """
 
-import functools
 import math
 import textwrap
 
@@ -69,24 +68,13 @@ STYLE = {
 }
 
 
-def _in_one_look(draw):
-    """Run `draw` in matplotlib's default style with STYLE on top."""
-
-    @functools.wraps(draw)
-    def styled(*arguments, **keywords):
-        with style.context(["default", STYLE]):
-            return draw(*arguments, **keywords)
-
-    return styled
-
-
-@_in_one_look
+@style.context(["default", STYLE])
 def save_figure(figure, path):
     """Write `figure` to `path` as PNG of 150 dots per inch; equal figures give equal bytes (no date, no software)."""
     figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def samples_figure(rows, title, show_names=True):
     """Contact sheet of images.
 
@@ -112,7 +100,7 @@ def samples_figure(rows, title, show_names=True):
     return figure
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def accuracy_figure(histories, curves, title):
     """Training and validation accuracy over the epochs: mean over the folds, its spread, and every single fold.
 
@@ -220,7 +208,7 @@ def _mark_early_stopping(axes, curves):
     )
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def confusion_figure(counts, class_names, title):
     """Confusion matrix, coloured by the share of the true class; percent and count in each cell.
 
@@ -285,7 +273,7 @@ def _text_colour(rgba):
     return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def comparison_figure(folds, summary, differences, title="Comparison of the models", interval="95% interval"):
     """Models side by side: every fold, the mean and its interval; below, the paired differences between models.
 
@@ -375,7 +363,7 @@ def _draw_value(axes, x, y, colour, text, offset, **alignment):
     )
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def saliency_figure(originals, heat, masked, true_names, predicted_names, probabilities, threshold, title):
     """One row for each image: the image, its saliency, and the image with only its salient pixels.
 
@@ -420,7 +408,7 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
     return figure
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def filters_figure(images, title, columns=None, numbers=None):
     """Grid of the images that excite filters most, each on a grey scale from its own minimum to its own maximum.
 
@@ -444,7 +432,7 @@ def filters_figure(images, title, columns=None, numbers=None):
     return figure
 
 
-@_in_one_look
+@style.context(["default", STYLE])
 def feature_maps_figure(image, maps, title):
     """An image and the feature maps that a layer makes of it, each on a scale from its own minimum to its own maximum.
 

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 
+from fercv.codedigest import code_digest
 from fercv.errors import InputError
 
 
@@ -24,6 +25,7 @@ def run(main, snakemake) -> None:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
+        check_code(snakemake)
         main(snakemake)
     except InputError as error:
         log.error("%s", error)
@@ -31,3 +33,13 @@ def run(main, snakemake) -> None:
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+def check_code(snakemake) -> None:
+    """Refuse code that was changed after this job was planned: its results would go down as made by the old code."""
+    planned = snakemake.params.code
+    if code_digest(snakemake.rule, planned["looked_up"]) != planned["digest"]:
+        raise InputError(
+            f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
+            "again, and leave the code alone while it runs"
+        )

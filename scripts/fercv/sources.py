@@ -51,8 +51,8 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
     A file that cannot be read counts as empty; the job that needs it tells why.
     """
     known, found = {}, {}
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(cache.read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        known = {file: list(entry) for file, entry in dict(json.loads(cache.read_text(encoding="utf-8"))).items()}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - faster, for each of 36,000

@@ -28,7 +28,7 @@ EXPERIMENT = {
     "models": ["cnn", "fc"],
     "scale": "tiny",
     "data": {"source": "faces.csv"},
-    "folds": {"number": 2},
+    "folds": {"number": 3},
     "filters": {"steps": 2},
     "scales": {
         "tiny": {
@@ -55,7 +55,7 @@ OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
 OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON
 SCORES = {"pool_confusion": 1, "plot_confusion": 1, "score_model": 1} | COMPARISON
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
-EVERYTHING = DATA | {"train_fold": 4} | OF_BOTH
+EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
 
 class Project:
@@ -93,6 +93,13 @@ class Project:
         change(config)
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
+    def record_instead(self, what, pattern, replacement):
+        """Change what common.smk gives as a param, and have Snakemake record it without running anything."""
+        self.edit("rules/common.smk", pattern, replacement)
+        assert self.jobs() != {}, f"{what} is no param"
+        self.snakemake("--touch")
+        assert self.jobs() == {}
+
     def results(self):
         """Every result file, logs and benchmarks aside."""
         files = [path for path in (self.folder / "results" / "rebuilt").rglob("*") if path.is_file()]
@@ -113,9 +120,9 @@ def write_csv(path, images, labels, usages):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def copy_project(source, target):
-    """Copy without modification times, results included."""
-    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("__pycache__"))
+def copy_project(source, target, copy=shutil.copyfile):
+    """Copy with new modification times, in no particular order, or with the old ones (`copy=shutil.copy2`)."""
+    shutil.copytree(source, target, copy_function=copy, ignore=shutil.ignore_patterns("__pycache__"))
     return Project(target)
 
 
@@ -148,15 +155,18 @@ def project(completed, tmp_path):
     return copy_project(completed.folder, tmp_path / "project")
 
 
+@pytest.fixture
+def dated(completed, tmp_path):
+    """The finished experiment with its files' own times, for what judges by them."""
+    return copy_project(completed.folder, tmp_path / "project", shutil.copy2)
+
+
 @pytest.fixture(scope="session")
 def blind_completed(completed, tmp_path_factory):
     """The finished experiment with digests of code and data that say nothing: the mechanism switched off."""
     project = copy_project(completed.folder, tmp_path_factory.mktemp("blind") / "project")
-    project.edit("rules/common.smk", r"return code_digest\(.*", 'return ""')
-    project.edit("rules/common.smk", r"return source_digest\(.*", 'return ""')
-    # Snakemake records the params anew without running anything.
-    project.snakemake("--touch")
-    assert project.jobs() == {}
+    project.record_instead("digest", r"code_digest\(rule_name, looked_up\)", '""')
+    project.record_instead("content", r"source_digest\(.*\)", '""')
     return project
 
 
@@ -249,7 +259,7 @@ def ask_for_other_resources(project):
     project.edit("rules/common.smk", r"\(20 \+ 2 \*", "(30 + 3 *")
 
 
-def swap_the_profile(project):
+def change_the_profiles(project):
     project.edit("profiles/slurm/profile.yaml", r"retries: \d", "retries: 5")
     project.edit("profiles/default/profile.yaml", r"show-failed-logs: true", "show-failed-logs: false")
 
@@ -274,7 +284,7 @@ NO_CHANGE = [
     rewrite_the_csv,
     pin_another_tensorflow,
     ask_for_other_resources,
-    swap_the_profile,
+    change_the_profiles,
 ]
 
 
@@ -284,15 +294,32 @@ def test_what_changes_no_result_reruns_nothing(project, change):
     assert project.jobs() == {}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [touch_everything, reformat_every_python_file, rewrite_the_csv],
-    ids=lambda change: change.__name__,
-)
-def test_snakemakes_own_defaults_retrain_for_it(project, change):
-    """The negative control of the profile's triggers and of the size up to which inputs are compared by content."""
+@pytest.mark.parametrize("change", [touch_everything, reformat_every_python_file, rewrite_the_csv])
+def test_snakemakes_own_defaults_retrain_for_it(dated, change):
+    """The control of the profile's triggers and of the size up to which inputs are compared by content."""
+    defaults = ("--workflow-profile", "none")
+    assert dated.jobs(*defaults) == {}
+    change(dated)
+    assert dated.jobs(*defaults).get("train_fold") == 6
+
+
+@pytest.mark.parametrize("change", [rewrite_docstrings_comments_and_blank_lines, rewrite_messages, add_an_architecture])
+def test_a_digest_of_the_files_bytes_would_retrain_for_it(project, change):
+    """The control of what the digest leaves out."""
+    everything = "str([path.read_bytes() for path in sorted(Path(workflow.basedir, 'scripts').rglob('*.py'))])"
+    project.record_instead("digest", r"code_digest\(rule_name, looked_up\)", everything)
     change(project)
-    assert project.jobs("--workflow-profile", "none").get("train_fold") == 4
+    assert project.jobs()["train_fold"] == 6
+
+
+def test_resources_among_the_params_would_retrain_for_it(project):
+    """The control of threads and memory, which are no params."""
+    project.edit("rules/train.smk", r"definition=definition,", "definition=definition, threads=training_threads,")
+    project.snakemake("--touch")
+    assert project.jobs() == {}
+    ask_for_other_resources(project)
+    project.edit("rules/common.smk", r"else 1\n", "else 2\n")
+    assert project.jobs() == {"train_fold": 6} | OF_BOTH
 
 
 def test_asking_for_other_threads_and_memory_reruns_nothing(project):
@@ -310,17 +337,18 @@ CODE = {
         "fercv/architectures.py",
         r"\[2000\] \* 6",
         "[2000] * 5",
-        {"summarize_architecture": 1, "train_fold": 2} | OF_FC,
+        {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
     ),
     "all architectures": (
         "fercv/architectures.py",
         r"round\(size \* width\)",
         "int(size * width)",
-        {"summarize_architecture": 2, "train_fold": 4} | OF_BOTH,
+        {"summarize_architecture": 2, "train_fold": 6} | OF_BOTH,
     ),
-    "training": ("fercv/training.py", r"0\.5 \* \(1 \+", "0.25 * (1 +", {"train_fold": 4} | OF_BOTH),
+    "training": ("fercv/training.py", r"0\.5 \* \(1 \+", "0.25 * (1 +", {"train_fold": 6} | OF_BOTH),
     "intervals": ("fercv/metrics.py", r"CONFIDENCE = 0\.95", "CONFIDENCE = 0.90", {"score_model": 2} | COMPARISON),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
+    "drawing faces": ("fercv/synthetic.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
     "reading data": ("fercv/datasets.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
 }
 
@@ -343,10 +371,11 @@ def test_without_the_digest_changed_code_goes_unseen(blind):
     assert blind.jobs() == {}
 
 
-@pytest.mark.parametrize("case", ["saliency", "one architecture", "intervals"])
-def test_snakemakes_own_defaults_rerun_at_least_as_much(project, case):
-    jobs = edit_code(project, case)
-    rerun = project.jobs("--workflow-profile", "none")
+@pytest.mark.parametrize("case", CODE)
+def test_snakemakes_own_defaults_rerun_at_least_as_much(dated, case):
+    defaults = ("--workflow-profile", "none")
+    jobs = edit_code(dated, case)
+    rerun = dated.jobs(*defaults)
     assert {rule: count for rule, count in jobs.items() if rerun.get(rule, 0) < count} == {}
 
 
@@ -361,7 +390,9 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
             continue
         used = set()
         for architecture in ("cnn", "fc"):
-            used |= set(used_code(script, [f"fercv.architectures.{architecture}"]))
+            looked_up = {"fercv.architectures.find_architecture": [architecture]}
+            looked_up["prepare_dataset.find_source"] = ["read_images"]
+            used |= set(used_code(script.stem, looked_up))
         for module, function in (call.split() for call in calls):
             # A method belongs to its class, a lambda or module body to no name of its own.
             name = function.split(".")[0]
@@ -371,10 +402,23 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
     assert {script for script, _, _ in checked} == {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
 
 
+def test_code_changed_while_snakemake_runs_is_refused(project):
+    """Its results would go down as made by the code that was planned with, and be kept when that comes back."""
+    (project.folder / "results/rebuilt/data/samples.png").unlink()
+    figures = project.folder / "scripts/fercv/figures.py"
+    write = f"Path({str(figures)!r}).write_text(Path({str(figures)!r}).read_text().replace('= 150', '= 40'))"
+    project.edit("Snakefile", r"\nlocalrules:", f"\nonstart:\n    {write}\n\n\nlocalrules:")
+    done = project.snakemake("results/rebuilt/data/samples.png", check=False)
+    assert done.returncode != 0
+    assert "plot_samples: its code under scripts/ has changed since Snakemake planned this job" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.folder / "results/rebuilt/data/samples.png").exists()
+
+
 def test_a_new_way_of_saving_reruns_what_saves_models(project):
     """Two modules away from the script, and through a name that is imported."""
     project.edit("scripts/fercv/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
-    assert project.jobs() == {"train_fold": 4} | OF_BOTH
+    assert project.jobs() == {"train_fold": 6} | OF_BOTH
 
 
 # Settings.
@@ -385,13 +429,13 @@ def definition(name):
 
 
 SETTINGS = {
-    "learning rate": (lambda c: definition("fc")(c).update(learning_rate=0.01), {"train_fold": 2} | OF_FC),
-    "augmentation": (lambda c: definition("fc")(c).update(augmentation={"rotation": 5}), {"train_fold": 2} | OF_FC),
-    "class weights": (lambda c: definition("cnn")(c).update(class_weights="balanced"), {"train_fold": 2} | OF_CNN),
-    "more epochs": (lambda c: definition("cnn")(c).update(epochs=3), {"train_fold": 2} | OF_CNN),
+    "learning rate": (lambda c: definition("fc")(c).update(learning_rate=0.01), {"train_fold": 3} | OF_FC),
+    "augmentation": (lambda c: definition("fc")(c).update(augmentation={"rotation": 5}), {"train_fold": 3} | OF_FC),
+    "class weights": (lambda c: definition("cnn")(c).update(class_weights="balanced"), {"train_fold": 3} | OF_CNN),
+    "more epochs": (lambda c: definition("cnn")(c).update(epochs=3), {"train_fold": 3} | OF_CNN),
     "width": (
         lambda c: definition("cnn")(c)["settings"].update(width=0.125),
-        {"summarize_architecture": 1, "train_fold": 2} | OF_CNN,
+        {"summarize_architecture": 1, "train_fold": 3} | OF_CNN,
     ),
     "definition of no model": (lambda c: definition("fc_dropout")(c).update(epochs=5), {}),
     "saliency threshold": (lambda c: c.update(saliency={"threshold": 0.4}), SALIENCY),
@@ -401,11 +445,13 @@ SETTINGS = {
         {"compute_feature_maps": 1, "plot_feature_maps": 1},
     ),
     "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1}),
-    "folds": (lambda c: c["folds"].update(number=3), {"assign_folds": 1, "train_fold": 6} | OF_BOTH),
+    "fewer folds": (lambda c: c["folds"].update(number=2), {"assign_folds": 1, "train_fold": 4} | OF_BOTH),
+    "more folds": (lambda c: c["folds"].update(number=4), {"assign_folds": 1, "train_fold": 8} | OF_BOTH),
+    "order of keys": (lambda c: c.update(data=dict(reversed(c["data"].items()))), {}),
     "held-out rows": (lambda c: c["data"].update(held_out=False), {}),
     "model added": (
         lambda c: c["models"].append("fc_dropout"),
-        {"summarize_architecture": 1, "train_fold": 2} | OF_FC,
+        {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
     ),
     "model removed": (lambda c: c["models"].remove("fc"), COMPARISON),
 }
@@ -418,10 +464,15 @@ def test_a_changed_setting_reruns_what_takes_it(project, case):
     assert project.jobs() == jobs
 
 
-@pytest.mark.parametrize("case", ["learning rate", "saliency threshold", "contact sheet"])
-def test_without_the_params_trigger_a_changed_setting_goes_unseen_and_a_line_warns(project, case):
-    project.configure(SETTINGS[case][0])
-    done = project.snakemake("--dry-run", "--rerun-triggers", "mtime", "input")
+def test_without_the_params_trigger_changed_settings_go_unseen_and_a_line_warns(project):
+    """The control of the settings, with a profile as users write them."""
+    for case, (change, _) in SETTINGS.items():
+        if "folds" not in case and "model" not in case:
+            project.configure(change)
+    profile = project.folder / "mine"
+    profile.mkdir()
+    (profile / "profile.yaml").write_text("rerun-triggers: [mtime, input]\nmax-checksum-file-size: 1000000000\n")
+    done = project.snakemake("--dry-run", "--workflow-profile", "mine")
     assert "Nothing to be done" in done.stderr + done.stdout
     assert len(re.findall(r"rerun-triggers lacks params: .* profile", done.stderr + done.stdout)) == 1
 
@@ -440,7 +491,7 @@ def test_a_model_of_ones_own_leaves_the_others_alone(project):
         config["definitions"] = {"shallow": {"architecture": "shallow", "epochs": 2}}
 
     project.configure(add)
-    assert project.jobs() == {"summarize_architecture": 1, "train_fold": 2} | OF_FC
+    assert project.jobs() == {"summarize_architecture": 1, "train_fold": 3} | OF_FC
 
 
 def test_a_removed_models_files_stay(project):
@@ -482,9 +533,11 @@ def test_without_the_digest_of_the_data_an_older_file_goes_unseen(blind):
     assert blind.jobs() == {}
 
 
-def test_without_checksums_the_same_content_counts_as_new(project):
-    rewrite_the_csv(project)
-    assert project.jobs("--max-checksum-file-size", "0") == EVERYTHING
+def test_without_checksums_the_same_content_counts_as_new(dated):
+    without = ("--max-checksum-file-size", "0")
+    assert dated.jobs(*without) == {}
+    rewrite_the_csv(dated)
+    assert dated.jobs(*without) == EVERYTHING
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):
@@ -652,7 +705,7 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("cnn/accuracy.png", ["cnn 00", "cnn 01", "Draw the accuracy of cnn over the epochs"]),
+        ("cnn/accuracy.png", ["cnn 00", "cnn 01", "cnn 02", "Draw the accuracy of cnn over the epochs"]),
         ("fc/folds/01/history.csv", ["fc 01"]),
         ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
     ],
