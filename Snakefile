@@ -27,6 +27,10 @@ except InputError as error:
     sys.exit(str(error))
 
 
+# For scripts that must find the results from wherever Snakemake has them run; not a setting, and no rule's param.
+config["directory"] = str(Path.cwd())
+
+
 report: "report/workflow.rst"
 
 

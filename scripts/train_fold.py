@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
+from fercv.checkpoint import Checkpoints, held
 from fercv.folds import inner_split
 from fercv.hashing import derive_seed, file_digest
 from fercv.metrics import fold_measures
@@ -19,25 +20,56 @@ log = logging.getLogger("fercv")
 
 def main(snakemake):
     """Write model.keras, history.csv, predictions.csv, metrics.json and timing.csv of one fold."""
-    definition, classes, fold = snakemake.params.definition, snakemake.params.classes, snakemake.wildcards.fold
+    config, definition, fold = snakemake.config, snakemake.params.definition, snakemake.wildcards.fold
     name = f"{snakemake.wildcards.model} fold {fold}"
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
-    backend.configure(snakemake.threads, seed, definition["precision"])
-    backend.warn_of_unused_gpu()
-    log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
+    # Outside what Snakemake knows of: it removes the outputs of a job that fails, and shadow folders with all in them.
+    folder = Path(config["directory"], "results", config["experiment"], "checkpoints")
+    path = folder / f"{snakemake.wildcards.model}_{fold}.checkpoint"
+    snakemake_process = jobs.planning_process()
+    with held(path.with_suffix(".lock"), name):
+        backend.configure(snakemake.threads, seed, definition["precision"])
+        backend.warn_of_unused_gpu()
+        log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
+        checkpoints = Checkpoints(path, description_of_run(snakemake, seed), config["checkpoints"]["share"], name)
+        train_and_write(snakemake, checkpoints, seed, name)
+        if jobs.is_gone(snakemake_process):
+            # Killed, so that it will take these outputs for half-written ones and have them made again.
+            log.warning("%s: Snakemake is gone; when it is started again, it takes this fold from %s", name, path)
+        else:
+            checkpoints.remove()
 
+
+def description_of_run(snakemake, seed):
+    """Everything that the fold's training follows from; a checkpoint of any other run is refused."""
+    return {
+        "definition": snakemake.params.definition,
+        "classes": snakemake.params.classes,
+        "fold": snakemake.wildcards.fold,
+        "seed": seed,
+        "code": snakemake.params.code["digest"],
+        "images": file_digest(snakemake.input.images),
+        "samples": file_digest(snakemake.input.samples),
+        "folds": file_digest(snakemake.input.folds),
+        **run_description(snakemake.threads, snakemake.params.definition["precision"]),
+    }
+
+
+def train_and_write(snakemake, checkpoints, seed, name):
+    """Train, from the checkpoint where there is one, and write the outputs."""
+    definition, classes, fold = snakemake.params.definition, snakemake.params.classes, int(snakemake.wildcards.fold)
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     folds = pd.read_csv(snakemake.input.folds)
     labels = samples["label"].to_numpy()
-    validation = folds.loc[folds["fold"] == int(fold), "index"].to_numpy()
-    training, watch = folds.loc[folds["fold"] != int(fold), "index"].to_numpy(), None
+    validation = folds.loc[folds["fold"] == fold, "index"].to_numpy()
+    training, watch = folds.loc[folds["fold"] != fold, "index"].to_numpy(), None
     if definition["early_stopping"]["enabled"]:
         groups = samples["duplicate_group"].to_numpy()[training]
         watched = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
         training, watch = training[~watched], training[watched]
 
-    trained = train(definition, images, labels, training, validation, len(classes), seed, watch, name)
+    trained = train(definition, images, labels, training, validation, len(classes), seed, watch, name, checkpoints)
     probabilities = predict(trained.model, images, validation, definition["batch_size"])
 
     predictions = pd.DataFrame(probabilities, columns=classes)

@@ -3,6 +3,9 @@
 import logging
 import sys
 import traceback
+from pathlib import PurePath
+
+import psutil
 
 from fercv.codedigest import code_digest
 from fercv.errors import InputError
@@ -11,7 +14,8 @@ from fercv.errors import InputError
 def run(main, snakemake) -> None:
     """Run a script's `main(snakemake)` with logging to the rule's log file and warnings also to the terminal.
 
-    An InputError ends the process with exit status 1 and its one line, on the terminal and last in the log. Any other
+    An InputError ends the process with exit status 1 and its one line, on the terminal and last in the log; so does
+    what the system refuses (a full disk, missing permissions), and an interrupt, with the status 130. Any other
     exception is a defect of the program and is written to both with its traceback.
     """
     terminal = logging.StreamHandler()
@@ -30,6 +34,14 @@ def run(main, snakemake) -> None:
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
+    except OSError as error:
+        log.error(
+            "%s: %s; nothing of this job is kept but a checkpoint: mend it and start again", snakemake.rule, error
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("%s: interrupted", snakemake.rule)
+        sys.exit(130)
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
@@ -43,3 +55,22 @@ def check_code(snakemake) -> None:
             f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
             "again, and leave the code alone while it runs"
         )
+
+
+def planning_process() -> psutil.Process | None:
+    """The Snakemake process that started this one, None where it was started otherwise."""
+    for process in psutil.Process().parents():
+        try:
+            if any(PurePath(argument).name == "snakemake" for argument in process.cmdline()):
+                return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def is_gone(process: psutil.Process | None) -> bool:
+    """Whether a process that was there has ended."""
+    try:
+        return process is not None and (not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

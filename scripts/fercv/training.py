@@ -12,6 +12,7 @@ from fercv import backend
 from fercv.architectures import build_model
 from fercv.augmentation import augment
 from fercv.backend import keras
+from fercv.checkpoint import State
 from fercv.errors import InputError
 from fercv.models import predict
 from fercv.preprocessing import model_inputs
@@ -84,7 +85,9 @@ def class_weights(labels, classes: int, kind: str):
     return weights.astype(np.float32)
 
 
-def train(definition, images, labels, training, validation, classes, seed, watch=None, name="model") -> TrainedFold:
+def train(
+    definition, images, labels, training, validation, classes, seed, watch=None, name="model", checkpoints=None
+) -> TrainedFold:
     """Train one model on the rows of one fold.
 
     An epoch visits the training rows in an order drawn from (seed, epoch), in full batches: what doesn't fill the last
@@ -101,6 +104,8 @@ def train(definition, images, labels, training, validation, classes, seed, watch
         watch: row numbers that early stopping watches, not in `training` or `validation`; None switches it off. The
             weights of the epoch with the lowest loss on them are kept.
         name: for messages, e.g. "cnn fold 03".
+        checkpoints: a `fercv.checkpoint.Checkpoints` to go on from and to save to; None for neither. A run that was
+            stopped and goes on ends with the same bits as one that was not.
 
     Raises:
         InputError: the loss is no longer a number.
@@ -116,11 +121,27 @@ def train(definition, images, labels, training, validation, classes, seed, watch
     weights = class_weights(labels[training], classes, definition["class_weights"])
     batch_size = min(definition["batch_size"], len(training))
     steps = len(training) // batch_size
+    model.optimizer.build(model.trainable_variables)
+    # Weights, moving averages, what dropout draws next, moments; all else follows from the seed and the epoch.
+    variables = [*model.variables, *model.optimizer.variables]
     history, timing = [], []
     best_loss, best_weights, waited = math.inf, None, 0
-    bar = tqdm(total=definition["epochs"] * steps, desc=name, unit="batch", leave=False, mininterval=1, disable=None)
-    for epoch in range(definition["epochs"]):
-        began = time.perf_counter()
+    saved = checkpoints.restore() if checkpoints else None
+    if saved is not None:
+        history, timing, best_loss, waited = (
+            saved.numbers[key] for key in ("history", "timing", "best_loss", "waited")
+        )
+        for variable, value in zip(variables, saved.arrays, strict=False):
+            variable.assign(value)
+        best_weights = saved.arrays[len(variables) :] or None
+        log.info("%s: goes on after epoch %d of %d", name, len(history), definition["epochs"])
+    bar = tqdm(
+        total=definition["epochs"] * steps, initial=len(history) * steps,
+        desc=name, unit="batch", leave=False, mininterval=1, disable=None,
+    )  # fmt: skip
+    patience = definition["early_stopping"]["patience"] if watch is not None else math.inf
+    while len(history) < definition["epochs"] and waited < patience:
+        epoch, began = len(history), time.perf_counter()
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(training)
         model.optimizer.learning_rate = learning_rate(definition, epoch)
@@ -171,10 +192,14 @@ def train(definition, images, labels, training, validation, classes, seed, watch
                 best_loss, best_weights, waited = losses["watch"][0], model.get_weights(), 0
             else:
                 waited += 1
-            if waited >= definition["early_stopping"]["patience"]:
-                log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
-                break
+        if checkpoints:
+            numbers = {"history": history, "timing": timing, "best_loss": best_loss, "waited": waited}
+            arrays = [*map(keras.ops.convert_to_numpy, variables), *(best_weights or [])]
+            last = len(history) == definition["epochs"] or waited >= patience
+            checkpoints.save(State(numbers, arrays), last)
     bar.close()
+    if waited >= patience:
+        log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
     # The file is the same whatever precision it was trained in: the weights are float32 in both.
     keras.config.set_dtype_policy("float32")
     final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])

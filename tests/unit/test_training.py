@@ -6,6 +6,7 @@ import pytest
 
 from fercv import backend
 from fercv.architectures import build_model
+from fercv.checkpoint import Checkpoints
 from fercv.errors import InputError
 from fercv.models import load_model, predict, save_model
 from fercv.training import class_weights, cross_entropy_and_accuracy, learning_rate, make_optimizer, train
@@ -115,6 +116,77 @@ def test_same_seed_same_bits_other_seed_others(tmp_path):
     first, again, other = (file.read_bytes() for file in files)
     assert first == again
     assert first != other
+
+
+class StoppedAfter(Checkpoints):
+    """Checkpoints of a run that is stopped after an epoch."""
+
+    def __init__(self, epoch, path):
+        super().__init__(path, {}, 1.0, "cnn fold 00")
+        self.epoch = epoch
+
+    def save(self, state, last):
+        super().save(state, last)
+        if len(state.numbers["history"]) == self.epoch:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "settings": {"width": 0.05, "dropout": 0.5}, "class_weights": "balanced"},
+        {"optimizer": "adamw", "weight_decay": 0.01, "architecture": "fc", "settings": {"width": 0.05, "dropout": 0.1}},
+        {"optimizer": "sgd", "schedule": {"name": "step", "warmup": 1, "every": 1, "factor": 0.5}},
+        {"optimizer": "rmsprop", "precision": "bfloat16"},
+        {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
+    ],
+    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
+)
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
+    images, labels = stripes()
+    rows = np.arange(len(images))
+    definition = DEFINITION | {"epochs": 3} | changes
+    watch = rows[60:72] if definition["early_stopping"]["enabled"] else None
+    training = rows[:60] if watch is not None else rows[:72]
+
+    def run(checkpoints):
+        backend.configure(1, 3, definition["precision"])
+        result = train(
+            definition, images, labels, training, rows[72:], 3, 3, watch, "cnn fold 00", checkpoints
+        )  # fmt: skip
+        save_model(result.model, tmp_path / "model.keras")
+        return (tmp_path / "model.keras").read_bytes(), result.history
+
+    undisturbed = run(None)
+    for epoch in (1, len(undisturbed[1])):
+        with pytest.raises(InterruptedError):
+            run(StoppedAfter(epoch, tmp_path / "checkpoint"))
+    model, history = run(Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00"))
+    assert history == undisturbed[1]
+    assert model == undisturbed[0]
+
+
+def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
+    """The control: a checkpoint that forgets the seed generators, as Keras' own does."""
+    images, labels = stripes()
+    rows = np.arange(len(images))
+    definition = DEFINITION | {"epochs": 3, "settings": {"width": 0.05, "dropout": 0.5}}
+
+    def run(checkpoints):
+        backend.configure(1, 3)
+        result = train(definition, images, labels, rows[:72], rows[72:], 3, 3, None, "cnn fold 00", checkpoints)
+        return result.history
+
+    undisturbed = run(None)
+    with pytest.raises(InterruptedError):
+        run(StoppedAfter(1, tmp_path / "checkpoint"))
+    saved = Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00")
+    state = saved.restore()
+    seeds = [array.dtype.kind in "iu" and array.shape == (2,) for array in state.arrays]
+    assert any(seeds)
+    forgotten = [array * 0 if seed else array for array, seed in zip(state.arrays, seeds, strict=True)]
+    monkeypatch.setattr(saved, "restore", lambda: state._replace(arrays=forgotten))
+    assert run(saved) != undisturbed
 
 
 def test_bfloat16_training_leaves_a_float32_model(tmp_path):

@@ -1,6 +1,11 @@
-"""Notes which functions of the library a process calls, for test_rebuild.py: Python imports this name at its start.
+"""Watches and disturbs the jobs of a workflow, for tests: Python imports a module of this name when it starts.
 
-Each process leaves a file in the folder that FERCV_CALLS names: its script, then `module function` a line.
+FERCV_CALLS: a folder; each process leaves a file in it: its script, then `module function` a line for each function of
+    the library that it called.
+FERCV_BATCHES: a file that grows by a byte with each training batch.
+FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
+    fifth training batch, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9` before it
+    renames its second file.
 """
 
 import atexit
@@ -10,9 +15,18 @@ import threading
 from pathlib import Path
 
 seen, calls = set(), set()
+counted = {"batch": 0, "file": 0}
+what, number, signal = os.environ.get("FERCV_SIGNAL", "none 0 0").split()
 
 
-def note(frame, event, argument):
+def reached(kind):
+    """Count a point that is watched for, and send the signal at the one asked for."""
+    counted[kind] += 1
+    if counted[kind] == int(number):
+        os.kill(os.getpid(), int(signal))
+
+
+def note_call(frame, event, argument):
     """Note a function when it is called for the first time, by its file and qualified name."""
     code = frame.f_code
     if event == "call" and code not in seen:
@@ -22,14 +36,36 @@ def note(frame, event, argument):
             calls.add(f"fercv.{path.stem} {code.co_qualname}")
 
 
-def write():
+def write_calls():
     """Write what was noted."""
     sys.setprofile(None)
     if calls:
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
+def note_batch(frame, event, argument):
+    """Count training batches."""
+    if event == "call" and frame.f_code.co_name == "train_on_batch":
+        if what == "batch":
+            reached("batch")
+        with open(os.environ["FERCV_BATCHES"], "ab", buffering=0) as file:  # noqa: PTH123 - at every batch
+            file.write(b".")
+
+
+def note_file(event, arguments):
+    """Watch files that are opened or renamed."""
+    named = event == "open" and isinstance(arguments[0], str) and arguments[0].endswith(what)
+    if ((named and arguments[1] and "r" not in arguments[1]) or (event == "os.rename" and what == "rename")) and (
+        "train_fold" in sys.argv[0]
+    ):
+        reached("file")
+
+
 if "FERCV_CALLS" in os.environ:
-    atexit.register(write)
-    sys.setprofile(note)
-    threading.setprofile(note)
+    atexit.register(write_calls)
+    sys.setprofile(note_call)
+    threading.setprofile(note_call)
+if "FERCV_BATCHES" in os.environ:
+    sys.setprofile(note_batch)
+if what not in ("none", "batch"):
+    sys.addaudithook(note_file)
