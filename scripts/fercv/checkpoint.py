@@ -50,7 +50,7 @@ def write_checkpoint(path: Path, run: dict, state: State) -> None:
         OSError: it cannot be written, for instance because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f"{path.name}.part")
     try:
         with aside.open("wb") as file:
             hashing = Hashing(file)
@@ -162,8 +162,9 @@ class Checkpoints:
         self.cost = self.saved_at - began
 
     def remove(self) -> None:
-        """Remove the checkpoint of a finished run."""
+        """Remove the checkpoint of a finished run, and one that a kill left half-written."""
         self.path.unlink(missing_ok=True)
+        self.path.with_name(f"{self.path.name}.part").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -267,7 +267,10 @@ def import_source(node: ast.ImportFrom, module: str) -> str:
 
 
 class WithoutRemarks(ast.NodeTransformer):
-    """Takes out what only speaks to readers and users: docstrings, log lines, the texts of InputErrors."""
+    """Takes out what only speaks to readers and users: docstrings, log lines, the texts of InputErrors.
+
+    And empty texts in f-strings, which Python 3.12 puts behind a nested format.
+    """
 
     def visit_Expr(self, node):  # noqa: D102 - a method of ast's
         value = node.value
@@ -282,4 +285,8 @@ class WithoutRemarks(ast.NodeTransformer):
     def visit_Call(self, node):  # noqa: D102 - a method of ast's
         if isinstance(node.func, ast.Name) and node.func.id == "InputError":
             node.args, node.keywords = [], []
+        return self.generic_visit(node)
+
+    def visit_JoinedStr(self, node):  # noqa: D102 - a method of ast's
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
         return self.generic_visit(node)

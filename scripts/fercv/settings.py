@@ -219,7 +219,8 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
             fits, expected = fits and 0 < value <= 16, "a number above 0, at most 16"
         if not fits:
             refuse(files, key, value, f"expected {expected}")
-    return settings | dict(definition["settings"])
+    given = definition["settings"].items()
+    return settings | {name: float(value) if isinstance(settings[name], float) else value for name, value in given}
 
 
 def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
@@ -267,12 +268,17 @@ def explain(error, files: Sequence[str]) -> str:
 
 
 def with_defaults(value: Mapping, schema: Mapping) -> dict:
-    """A block with the schema's defaults where it is silent, to any depth, in the order of the schema."""
+    """A block with the schema's defaults where it is silent, to any depth, in the order of the schema.
+
+    Numbers that need not be whole become floats: 1 and 1.0 are the same setting, and Keras takes only the latter.
+    """
     filled = {}
     for key, rule in schema["properties"].items():
         filled[key] = copy.deepcopy(value.get(key, rule.get("default")))
         if "properties" in rule:
             filled[key] = with_defaults(filled[key], rule)
+        elif rule.get("type") == "number":
+            filled[key] = float(filled[key])
     return filled
 
 

@@ -51,6 +51,18 @@ def test_a_definition_of_one_key_is_filled_with_defaults(base_config):
     assert tiny["settings"] == {"width": 1.0, "dropout": 0.0}
 
 
+def test_whole_numbers_stand_for_floats_where_the_schema_wants_numbers(base_config):
+    config = changed(
+        base_config, "definitions/fc", {"architecture": "fc", "learning_rate": 1, "settings": {"width": 2}}
+    )
+    fc = complete_config(
+        config | {"scale": "full", "experiment": "mine", "data": base_config["data"] | {"source": "x"}}, []
+    )
+    fc = fc["definitions"]["fc"]
+    assert [repr(fc["learning_rate"]), repr(fc["weight_decay"]), repr(fc["settings"]["width"])] == ["1.0", "0.0", "2.0"]
+    assert repr(fc["epochs"]) == "20"
+
+
 def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
     reordered = changed(base_config, "definitions/cnn", dict(reversed(base_config["definitions"]["cnn"].items())))
     assert repr(complete_config(reordered, [])["definitions"]) == repr(complete_config(base_config, [])["definitions"])

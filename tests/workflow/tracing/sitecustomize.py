@@ -9,6 +9,7 @@ FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the sign
 """
 
 import atexit
+import importlib.util
 import os
 import sys
 import threading
@@ -43,13 +44,32 @@ def write_calls():
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
-def note_batch(frame, event, argument):
-    """Count training batches."""
-    if event == "call" and frame.f_code.co_name == "train_on_batch":
-        if what == "batch":
-            reached("batch")
-        with open(os.environ["FERCV_BATCHES"], "ab", buffering=0) as file:  # noqa: PTH123 - at every batch
-            file.write(b".")
+class CountingBatches:
+    """Wraps what makes a training batch when its module is imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Find the module as usual, and change it after it has been executed."""
+        if name != "fercv.training":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def execute_and_wrap(module):
+            execute(module)
+            augment = module.augment
+
+            def counted(*arguments):
+                if what == "batch":
+                    reached("batch")
+                with open(os.environ["FERCV_BATCHES"], "ab") as file:  # noqa: PTH123
+                    file.write(b".")
+                return augment(*arguments)
+
+            module.augment = counted
+
+        spec.loader.exec_module = execute_and_wrap
+        return spec
 
 
 def note_file(event, arguments):
@@ -66,6 +86,6 @@ if "FERCV_CALLS" in os.environ:
     sys.setprofile(note_call)
     threading.setprofile(note_call)
 if "FERCV_BATCHES" in os.environ:
-    sys.setprofile(note_batch)
+    sys.meta_path.insert(0, CountingBatches())
 if what not in ("none", "batch"):
     sys.addaudithook(note_file)

@@ -1,0 +1,348 @@
+"""What is left after a kill, a full disk, a broken checkpoint: real faults, and the same bytes in the end."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import yaml
+from helpers import REPOSITORY, TINY, Workflow
+
+OVERLAY = {
+    "models": ["cnn"],
+    "checkpoints": {"share": 1.0},
+    "scales": {
+        "tiny": {
+            "definitions": {
+                "cnn": {"epochs": 4, "early_stopping": {"enabled": True, "patience": 3, "fraction": 0.2}},
+                "fc": {"epochs": 4, "settings": {"width": 0.0625}},
+            }
+        }
+    },
+}
+FOLD = "results/demo-tiny/cnn/folds/00"
+TARGET = f"{FOLD}/metrics.json"
+CHECKPOINTS = "results/demo-tiny/checkpoints"
+LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
+OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
+# 154 - 31 training rows that are not watched, in batches of 32; each epoch leaves out what doesn't fill one.
+EPOCHS = 4
+
+
+class FaultyWorkflow(Workflow):
+    """Runs the tiny experiment's fold 00 of the cnn, disturbed in a way that is asked for."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.batches = folder / "batches"
+        self.overlay = OVERLAY
+
+    def environment(self, fault=None):
+        environment = {
+            "PYTHONPATH": str(REPOSITORY / "tests" / "workflow" / "tracing"),
+            "FERCV_BATCHES": str(self.batches),
+        }
+        return os.environ | environment | ({"FERCV_SIGNAL": fault} if fault else {})
+
+    def command(self, *arguments):
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(self.overlay), encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--cores", "2"]
+        command += ["--directory", self.folder, *arguments, "--configfile", TINY, self.folder / "overlay.yaml"]
+        return list(map(str, command))
+
+    def train(self, *arguments, fault=None, check=True):
+        """Run the fold to the end, or to where the fault strikes; return the finished process."""
+        command = self.command(TARGET, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment(fault))
+        assert check is None or (done.returncode == 0) == check, done.stdout[-3000:] + done.stderr[-3000:]
+        return done
+
+    def start(self):
+        """Start Snakemake in a process group of its own and return it when the fold's first batch is trained."""
+        process = subprocess.Popen(
+            self.command(TARGET),
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        wait_until(lambda: self.trained() >= 5 or process.poll() is not None, 120)
+        assert process.poll() is None, process.stdout.read()
+        return process
+
+    def trained(self):
+        """Training batches of all processes together."""
+        return self.batches.stat().st_size if self.batches.exists() else 0
+
+    def outputs(self):
+        return {name: (self.folder / FOLD / name).read_bytes() for name in OUTPUTS}
+
+    def has_outputs(self):
+        folder = self.folder / FOLD
+        return folder.exists() and any(folder.iterdir())
+
+    def log(self):
+        return (self.folder / LOG).read_text(encoding="utf-8")
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def fold_jobs():
+    """The train_fold processes on this machine that belong to this test run."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or [])
+        if "train_fold.py" in command and "bash" not in command:
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The prepared data, and what the fold is when nothing disturbs it: its outputs and its number of batches."""
+    workflow = FaultyWorkflow(tmp_path_factory.mktemp("faults") / "undisturbed")
+    workflow.folder.mkdir()
+    subprocess.run(
+        workflow.command("results/demo-tiny/data/folds.csv"),
+        check=True,
+        capture_output=True,
+        env=workflow.environment(),
+    )
+    prepared = workflow.folder.with_name("prepared")
+    shutil.copytree(workflow.folder, prepared)
+    workflow.train()
+    assert not (workflow.folder / CHECKPOINTS).exists()
+    return prepared, workflow.outputs(), workflow.trained()
+
+
+@pytest.fixture
+def workflow(undisturbed, tmp_path):
+    prepared, _, _ = undisturbed
+    shutil.copytree(prepared, tmp_path / "run")
+    return FaultyWorkflow(tmp_path / "run")
+
+
+def check_the_end(workflow, undisturbed, lost_epochs=1):
+    """The same bytes as undisturbed, no more batches than allowed, nothing left behind."""
+    _, outputs, batches = undisturbed
+    assert workflow.outputs() == outputs
+    assert workflow.trained() <= batches + lost_epochs * batches // EPOCHS
+    assert not (workflow.folder / CHECKPOINTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "resumed"),
+    [
+        ("batch 2 9", None),
+        ("batch 8 9", 2),
+        (".part 2 9", 1),
+        ("rename 3 9", 2),
+        ("model.keras 1 9", 4),
+        ("history.csv 1 9", 4),
+        ("metrics.json 1 9", 4),
+        ("batch 8 15", 2),
+        ("batch 8 2", 2),
+    ],
+    ids=[
+        "first epoch", "middle", "checkpoint begun", "checkpoint not renamed", "model", "history", "metrics",
+        "SIGTERM", "SIGINT",
+    ],
+)  # fmt: skip
+def test_a_killed_fold_goes_on_after_its_last_epoch(workflow, undisturbed, fault, resumed):
+    done = workflow.train(fault=fault, check=False)
+    assert not workflow.has_outputs()
+    assert "unexpected error" not in done.stderr
+    workflow.train()
+    check_the_end(workflow, undisturbed)
+    lines = [line.split(" INFO ")[1] for line in workflow.log().splitlines() if " INFO " in line]
+    assert lines[0].startswith("cnn fold 00: tensorflow on ")
+    if resumed is None:
+        assert lines[1].startswith("cnn fold 00 epoch 1/4")
+    else:
+        assert lines[1] == f"cnn fold 00: goes on after epoch {resumed} of 4"
+
+
+def test_retries_go_on_as_well(workflow, undisturbed):
+    """A fold whose every attempt is killed after some batches still comes to its end."""
+    workflow.train("--retries", "3", fault="batch 5 9")
+    check_the_end(workflow, undisturbed, lost_epochs=3)
+
+
+def test_incomplete_outputs_that_were_kept_are_not_taken_for_finished(workflow, undisturbed):
+    workflow.train("--keep-incomplete", fault="predictions.csv 1 9", check=False)
+    assert (workflow.folder / FOLD / "model.keras").exists()
+    workflow.train()
+    check_the_end(workflow, undisturbed)
+
+
+def test_without_checkpoints_it_starts_from_the_beginning(workflow, undisturbed):
+    """The control: the same kill, with checkpoints switched off."""
+    workflow.overlay = OVERLAY | {"checkpoints": {"share": 0}}
+    workflow.train(fault="batch 8 9", check=False)
+    workflow.train()
+    _, outputs, batches = undisturbed
+    assert workflow.outputs() == outputs
+    assert workflow.trained() == batches + 8 - 1
+
+
+def test_a_second_snakemake_is_refused_while_the_first_one_runs(workflow, undisturbed):
+    first = workflow.start()
+    second = workflow.train(check=False)
+    assert "LockException" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert first.wait(120) == 0
+    check_the_end(workflow, undisturbed, lost_epochs=0)
+
+
+def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, undisturbed):
+    first = workflow.start()
+    (orphan,) = fold_jobs()
+    first.kill()
+    first.wait()
+    assert orphan.is_running()
+    # The fold's second process comes while the first one still trains.
+    orphan.suspend()
+    subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+    second = subprocess.Popen(
+        workflow.command(TARGET),
+        env=workflow.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_until(lambda: "waiting" in (workflow.log() if (workflow.folder / LOG).exists() else ""), 120)
+    finally:
+        orphan.resume()
+    said = second.communicate(timeout=240)[0]
+    assert second.returncode == 0, said
+    assert f"cnn fold 00: waiting, process {orphan.pid} on " in said
+    check_the_end(workflow, undisturbed, lost_epochs=0)
+
+
+def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
+    first = workflow.start()
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: not fold_jobs(), 20)
+    locked = workflow.train(check=False)
+    assert "--unlock" in locked.stderr
+    subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+    workflow.train()
+    check_the_end(workflow, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_snakemake_asked_to_stop(workflow, undisturbed, number):
+    """As Ctrl-C and schedulers do it: the signal goes to the whole group."""
+    first = workflow.start()
+    os.killpg(first.pid, number)
+    assert first.wait(120) != 0
+    assert "unexpected error" not in first.stdout.read()
+    wait_until(lambda: not fold_jobs(), 20)
+    done = workflow.train(check=None)
+    if done.returncode != 0:
+        assert "--unlock" in done.stderr
+        subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+        workflow.train()
+    check_the_end(workflow, undisturbed)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "other"])
+def test_a_checkpoint_that_must_not_be_used_is_told_and_costs_only_time(workflow, undisturbed, damage):
+    workflow.train(fault="batch 8 9", check=False)
+    (path,) = (workflow.folder / CHECKPOINTS).glob("*.checkpoint")
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        del content[-1000:]
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 1
+    else:
+        header, _, rest = bytes(content).partition(b"\n")
+        changed = json.loads(header)
+        changed["run"]["definition"]["epochs"] = 2
+        body = json.dumps(changed).encode() + b"\n" + rest[:-32]
+        content = body + hashlib.sha256(body).digest()
+    path.write_bytes(content)
+    reason = "belongs to another run, with other definition" if damage == "other" else "is damaged"
+    done = workflow.train()
+    assert re.search(rf"WARNING: cnn fold 00: \S+cnn_00.checkpoint is not used, it {reason}", done.stderr)
+    check_the_end(workflow, undisturbed, lost_epochs=3)
+
+
+@pytest.fixture
+def small_disk(workflow):
+    """The results folder on a file system of its own, which can be filled up and made read-only."""
+    results = workflow.folder / "results"
+    kept = workflow.folder / "kept"
+    results.rename(kept)
+    results.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", results], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("file systems cannot be mounted here")
+    shutil.copytree(kept, results, dirs_exist_ok=True)
+    yield results
+    subprocess.run(["umount", "--lazy", results], check=True)
+
+
+def fill(disk, left):
+    """Leave so many bytes on a disk."""
+    status = os.statvfs(disk)
+    with (disk / "filler").open("wb") as file:
+        file.write(b"x" * (status.f_bavail * status.f_frsize - left))
+    return disk / "filler"
+
+
+def test_a_disk_too_full_for_the_checkpoint_costs_a_warning(workflow, small_disk, undisturbed):
+    fill(small_disk, 2_000_000)
+    done = workflow.train()
+    assert re.search(r"WARNING: cnn fold 00: no checkpoint after epoch 1 .*No space left on device", done.stderr)
+    check_the_end(workflow, undisturbed, lost_epochs=0)
+
+
+def test_a_disk_too_full_for_the_outputs_stops_with_one_line_and_goes_on_later(workflow, small_disk, undisturbed):
+    filler = fill(small_disk, 300_000)
+    done = workflow.train(check=False)
+    assert re.search(r"ERROR: train_fold: .*(No space left on device|written)", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not workflow.has_outputs()
+    filler.unlink()
+    workflow.train()
+    check_the_end(workflow, undisturbed, lost_epochs=4)
+
+
+def test_a_read_only_results_folder_is_told(workflow, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = workflow.train(check=False)
+    assert "Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_diverges_is_named_and_the_others_finish(tmp_path):
+    workflow = Workflow(tmp_path)
+    overlay = {"scales": {"tiny": {"definitions": {
+        "cnn": {"optimizer": "sgd", "learning_rate": 10, "settings": {"batch_normalization": False}}
+    }}}}  # fmt: skip
+    done = workflow.run("--keep-going", overlay=overlay, check=False)
+    assert done.returncode != 0
+    results = tmp_path / "results" / "demo-tiny"
+    for fold in ("00", "01"):
+        assert re.search(rf"ERROR: cnn fold {fold}: the loss became (nan|inf) in epoch \d", done.stderr)
+        assert not (results / "cnn" / "folds" / fold / "model.keras").exists()
+    assert "Traceback" not in done.stderr
+    assert (results / "fc" / "confusion_matrix.png").exists()
+    assert not (results / "cnn" / "confusion_matrix.csv").exists()
+    assert not (results / "comparison.csv").exists()
