@@ -169,6 +169,7 @@ rule predict_held_out:
         runtime=model_minutes,
     params:
         classes=CLASSES,
+        architecture=architecture,
         code=code("predict_held_out"),
     message:
         "Predict the held-out rows with the folds of {wildcards.model} together"

@@ -29,6 +29,7 @@ rule compute_saliency:
         runtime=model_minutes,
     params:
         saliency=config["saliency"],
+        architecture=architecture,
         code=code("compute_saliency"),
     message:
         "Compute what {wildcards.model} looks at"
@@ -84,6 +85,7 @@ rule ascend_filters:
         filters={key: value for key, value in config["filters"].items() if key != "layers"},
         image_size=config["data"]["image_size"],
         seed=config["seed"],
+        architecture=architecture,
         code=code("ascend_filters"),
     message:
         "Ascend the filters of {wildcards.layer} of {wildcards.model}"
@@ -137,6 +139,7 @@ rule compute_feature_maps:
         runtime=model_minutes,
     params:
         image=config["feature_maps"]["image"],
+        architecture=architecture,
         code=code("compute_feature_maps"),
     message:
         "Compute the feature maps of {wildcards.layer} of {wildcards.model}"

@@ -13,7 +13,7 @@ def main(snakemake):
     settings, layer = snakemake.params.filters, snakemake.wildcards.layer
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
     backend.configure(snakemake.threads, seed)
-    model = load_model(snakemake.input[0])
+    model = load_model(snakemake.input[0], snakemake.params.architecture)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,

@@ -1,5 +1,6 @@
 """What tests of the workflow use: the repository, and a way to run Snakemake on it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -18,11 +19,11 @@ class Workflow:
         """Use `folder` as the working directory: results and .snakemake land there."""
         self.folder = folder
 
-    def run(self, *arguments, configfile=TINY, overlay=None, check=True):
+    def run(self, *arguments, configfile=TINY, overlay=None, check=True, **environment):
         """Run `snakemake --cores 2` with the arguments; return the finished process, stdout and stderr as text.
 
         `configfile` and then the dict `overlay` are laid over config.yaml. They come last on the command line, since
-        --configfile takes all that follows it.
+        --configfile takes all that follows it. The keywords that are left are environment variables.
         """
         command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
@@ -32,7 +33,8 @@ class Workflow:
             configfiles[-1].write_text(yaml.safe_dump(overlay), encoding="utf-8")
         if configfiles:
             command += ["--configfile", *configfiles]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY)
+        environment = os.environ | environment
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY, env=environment)
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done

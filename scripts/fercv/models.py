@@ -41,9 +41,31 @@ def save_model(model, path) -> None:
                 fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
 
 
-def load_model(path):
-    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold."""
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+def load_model(path, architecture: str | None = None):
+    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold.
+
+    Args:
+        path: of a file in Keras' format.
+        architecture: the name that the model must have; None takes any.
+
+    Raises:
+        InputError: the file is no such model, or of another architecture.
+    """
+    mending = "delete it to have its fold trained again"
+    try:
+        # Keras would take other suffixes for other formats, which may hold pickles.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip file")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
+        raise InputError(f"{path}: no model that this program saved ({reason}); {mending}") from None
+    if architecture is not None and model.name != architecture:
+        raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {mending}")
+    return model
 
 
 def predict(model, images, rows, batch_size: int):

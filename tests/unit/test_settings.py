@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from fercv.errors import InputError
-from fercv.settings import SYNTHETIC_CLASSES, complete_config, fold_names, merge, model_layers
+from fercv.settings import SCHEMA, SYNTHETIC_CLASSES, complete_config, fold_names, merge, model_layers
 from fercv.synthetic import CLASSES
 
 
@@ -118,6 +118,54 @@ def test_refused_in_one_line_that_names_key_value_and_mending(base_config, key, 
     line = refusal(changed(base_config, key, value))
     for part in parts:
         assert part in line
+
+
+SCHEMA_RULES = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+WRONG_TYPE = {"integer": "many", "number": "many", "string": 7, "boolean": "perhaps", "array": "one", "object": 3}
+
+
+def rules_of_keys(rule, path=()):
+    """Every key of the schema with its rule: definitions at `cnn`, scales at `demo`."""
+    if "$ref" in rule:
+        rule = SCHEMA_RULES["$defs"][rule["$ref"].rpartition("/")[2]]
+    if path:
+        yield "/".join(path), rule
+    for key, inner in rule.get("properties", {}).items():
+        yield from rules_of_keys(inner, (*path, key))
+    if isinstance(rule.get("additionalProperties"), dict):
+        yield from rules_of_keys(rule["additionalProperties"], (*path, "demo" if path[-1] == "scales" else "cnn"))
+
+
+def wrong_values(rule):
+    """Values of another type, and values just out of bounds."""
+    kind = rule.get("type", "string")
+    yield WRONG_TYPE[kind if isinstance(kind, str) else kind[0]]
+    if "minimum" in rule:
+        yield rule["minimum"] - 1
+    if "maximum" in rule:
+        yield rule["maximum"] + 1
+    if "exclusiveMinimum" in rule:
+        yield rule["exclusiveMinimum"]
+    if "pattern" in rule:
+        yield "../a"
+    if "minItems" in rule or "minProperties" in rule:
+        yield {} if kind == "object" else []
+    if "enum" in rule:
+        yield "nonsense"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(key, value) for key, rule in rules_of_keys(SCHEMA_RULES) for value in wrong_values(rule)],
+)
+def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config, key, value):
+    config = copy.deepcopy(base_config)
+    node = config
+    *path, last = key.split("/")
+    for part in path:
+        node = node.setdefault(part, {})
+    node[last] = value
+    assert key.replace("/", ".") in refusal(config)
 
 
 def test_a_missing_block_is_named(base_config):

@@ -103,6 +103,20 @@ def test_a_wrong_setting_is_refused_in_one_line(workflow, overlay, line):
     assert not (workflow.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    "text", ["experiment: [a\n  b: }", "experiment: !!python/object/apply:os.mknod [{mark}]\n"], ids=["no YAML", "code"]
+)
+def test_a_config_file_that_is_no_plain_yaml_is_refused_and_runs_nothing(workflow, text):
+    mark = workflow.folder / "mark"
+    file = workflow.folder / "bad.yaml"
+    file.write_text(text.replace("{mark}", str(mark)), encoding="utf-8")
+    done = workflow.run("--dry-run", configfile=file, check=False)
+    assert done.returncode != 0
+    assert "Config file is not valid" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not mark.exists()
+
+
 def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
     rules = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "rules").glob("*.smk")))
     blocks = re.split(r"\n(?=rule )", rules)[1:]

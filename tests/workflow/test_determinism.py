@@ -1,0 +1,51 @@
+"""The same seed, the same bytes: whatever the place, the language, the number of jobs at a time."""
+
+import json
+
+from helpers import Workflow
+
+TIMED = ("logs", "benchmarks")
+HOSTILE = {"floatx": "float16", "epsilon": 0.1, "backend": "torch", "image_data_format": "channels_first"}
+
+
+def contents(workflow):
+    """The bytes of every result file, but for those that hold times."""
+    results = workflow.folder / "results"
+    files = {path.relative_to(results): path for path in results.rglob("*") if path.is_file()}
+    return {
+        str(name): path.read_bytes()
+        for name, path in files.items()
+        if name.parts[1] not in TIMED and name.name != "timing.csv"
+    }
+
+
+def test_a_second_run_elsewhere_gives_the_same_bytes(finished, tmp_path):
+    """In another folder, one job after the other, with another language, time zone, hash seed and a keras.json."""
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "keras.json").write_text(json.dumps(HOSTILE))
+    workflow = Workflow(tmp_path / "a folder of its own")
+    workflow.folder.mkdir()
+    workflow.run(
+        "--cores", "1", KERAS_HOME=str(tmp_path / "keras"), LC_ALL="tr_TR.UTF-8", TZ="Asia/Tokyo", PYTHONHASHSEED="7"
+    )  # fmt: skip
+    first, second = contents(finished), contents(workflow)
+    assert set(first) == set(second)
+    assert {name for name in first if first[name] != second[name]} == set()
+    kinds = {name.rpartition(".")[2] for name in first}
+    assert kinds == {"csv", "json", "keras", "npy", "npz", "png", "txt"}
+
+
+def test_a_fold_does_not_depend_on_what_was_trained_before(finished, tmp_path):
+    workflow = Workflow(tmp_path)
+    workflow.run("results/demo-tiny/cnn/folds/01/metrics.json", overlay={"models": ["cnn"]})
+    alone = contents(workflow)
+    assert {name for name in alone if alone[name] != contents(finished)[name]} == set()
+    assert "demo-tiny/cnn/folds/01/model.keras" in alone
+
+
+def test_another_seed_gives_other_bytes(finished, tmp_path):
+    """The control: the comparison sees a difference where there is one."""
+    workflow = Workflow(tmp_path)
+    workflow.run("results/demo-tiny/data/folds.csv", overlay={"seed": 2018})
+    other = contents(workflow)
+    assert {name for name in other if other[name] != contents(finished)[name]} == set(other)
