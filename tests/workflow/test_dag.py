@@ -112,8 +112,9 @@ def test_a_config_file_that_is_no_plain_yaml_is_refused_and_runs_nothing(workflo
     file.write_text(text.replace("{mark}", str(mark)), encoding="utf-8")
     done = workflow.run("--dry-run", configfile=file, check=False)
     assert done.returncode != 0
-    assert "Config file is not valid" in done.stderr
-    assert "Traceback" not in done.stderr
+    said = done.stderr + done.stdout
+    assert "Config file is not valid" in said
+    assert "Traceback" not in said
     assert not mark.exists()
 
 
