@@ -29,6 +29,7 @@ rule compute_saliency:
         runtime=model_minutes,
     params:
         saliency=config["saliency"],
+        classes=CLASSES,
         architecture=architecture,
         code=code("compute_saliency"),
     message:

@@ -25,7 +25,7 @@ def main(snakemake):
     chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()
 
-    model = load_model(snakemake.input.model, snakemake.params.architecture)
+    model = load_model(snakemake.input.model, snakemake.params.architecture, len(snakemake.params.classes))
     probabilities = predict(model, images, index, BATCH_SIZE)
     shown = images[index]
     heat = compute_saliency(class_score_gradient(model), standardize(shown), probabilities.argmax(axis=1), BATCH_SIZE)

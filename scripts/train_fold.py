@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
-from fercv.checkpoint import Checkpoints, held
+from fercv.checkpoint import Checkpoints, held, sync, waiter_mark
 from fercv.folds import inner_split
 from fercv.hashing import derive_seed, file_digest
 from fercv.metrics import fold_measures
@@ -33,9 +33,11 @@ def main(snakemake):
         log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
         checkpoints = Checkpoints(path, description_of_run(snakemake, seed), config["checkpoints"]["share"], name)
         train_and_write(snakemake, checkpoints, seed, name)
-        if jobs.is_gone(snakemake_process):
-            # Killed, so that it will take these outputs for half-written ones and have them made again.
-            log.warning("%s: Snakemake is gone; when it is started again, it takes this fold from %s", name, path)
+        for file in [*snakemake.output, Path(snakemake.output.model).parent]:
+            sync(file)
+        if waiter_mark(path.with_suffix(".lock")).exists() or jobs.is_gone(snakemake_process):
+            # Another Snakemake takes these outputs for half-written ones, or will, and has them made again.
+            log.warning("%s: the checkpoint stays for another start of this fold: %s", name, path)
         else:
             checkpoints.remove()
 
@@ -51,6 +53,7 @@ def description_of_run(snakemake, seed):
         "images": file_digest(snakemake.input.images),
         "samples": file_digest(snakemake.input.samples),
         "folds": file_digest(snakemake.input.folds),
+        "devices": backend.devices(),
         **run_description(snakemake.threads, snakemake.params.definition["precision"]),
     }
 

@@ -7,6 +7,7 @@ before anything is built. Only this module touches `tensorflow` itself.
 import contextlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def silent_import():
 
 with silent_import():
     import keras
+
+import numpy as np
 
 from fercv.errors import InputError
 
@@ -80,14 +83,15 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
 
 
 def software() -> dict[str, str]:
-    """The versions of Keras and of the engine behind it, e.g. {"keras": "3.15.1", "tensorflow": "2.21.0"}."""
+    """The versions of what computes, e.g. {"keras": "3.15.1", "numpy": "2.4.6", "python": ..., "tensorflow": ...}."""
     if BACKEND == "tensorflow":
         import tensorflow as engine
     elif BACKEND == "jax":
         import jax as engine
     else:
         import torch as engine
-    return {"keras": keras.__version__, BACKEND: engine.__version__}
+    versions = {"keras": keras.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return versions | {BACKEND: engine.__version__}
 
 
 def devices() -> list[str]:

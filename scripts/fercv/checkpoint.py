@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import numpy as np
 
 log = logging.getLogger("fercv")
 
+FORMAT = 1
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -54,7 +56,7 @@ def write_checkpoint(path: Path, run: dict, state: State) -> None:
     try:
         with aside.open("wb") as file:
             hashing = Hashing(file)
-            header = {"run": run, "numbers": state.numbers, "arrays": len(state.arrays)}
+            header = {"format": FORMAT, "run": run, "numbers": state.numbers, "arrays": len(state.arrays)}
             hashing.write(json.dumps(header).encode() + b"\n")
             for array in state.arrays:
                 np.lib.format.write_array(hashing, np.asarray(array), allow_pickle=False)
@@ -62,7 +64,7 @@ def write_checkpoint(path: Path, run: dict, state: State) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -89,6 +91,8 @@ def read_checkpoint(path: Path, run: dict) -> State:
             raise UnusableError("it is damaged: its checksum does not fit its content")
         file.seek(0)
         header = json.loads(file.readline())
+        if header.get("format") != FORMAT:
+            raise UnusableError(f"it is of the format {header.get('format')}, expected {FORMAT}")
         # As JSON gives it back: tuples are lists there.
         run = json.loads(json.dumps(run))
         differing = [key for key in {**header["run"], **run} if header["run"].get(key) != run.get(key)]
@@ -98,9 +102,9 @@ def read_checkpoint(path: Path, run: dict) -> State:
     return State(header["numbers"], arrays)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have a folder's entries on the disk, so that a renamed file is found under its new name after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: str | Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk: they are there after a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -139,24 +143,29 @@ class Checkpoints:
             return read_checkpoint(self.path, self.run)
         except FileNotFoundError:
             return None
-        except UnusableError as reason:
+        except (UnusableError, OSError) as reason:
             log.warning("%s: %s is not used, %s; training starts from the beginning", self.name, self.path, reason)
             return None
 
-    def save(self, state: State, last: bool) -> None:
+    def save(self, take_state: Callable[[], State], epoch: int, last: bool) -> None:
         """Save the state after an epoch, unless that came too soon after the one before for the share of the time.
 
         The first epoch's and the last one's are saved in any case. A full disk costs the checkpoint, not the training.
+
+        Args:
+            take_state: gives the state; called only where it is saved, as copying it takes time and memory.
+            epoch: number of epochs behind it.
+            last: whether the training is over.
         """
         began = time.monotonic()
         if self.share == 0 or (not last and self.cost > self.share * (began - self.saved_at)):
             return
         try:
-            write_checkpoint(self.path, self.run, state)
+            write_checkpoint(self.path, self.run, take_state())
         except OSError as error:
             log.warning(
                 "%s: no checkpoint after epoch %d (%s: %s); training goes on, but would start again further back",
-                self.name, len(state.numbers["history"]), self.path, error.strerror,
+                self.name, epoch, self.path, error.strerror,
             )  # fmt: skip
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - began
@@ -179,25 +188,44 @@ def held(path: Path, name: str):
     """
     while True:
         # Whoever held it may have taken the file away, and the folder with it.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+", encoding="utf-8")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                log.warning("%s: waiting, %s is at work on it", name, file.read().strip() or "another process")
-                fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file, path, name)
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 break
             file.close()
     with file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+
+
+def lock(file, path: Path, name: str) -> None:
+    """Lock an open file, and wait for it where another process holds it."""
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            log.warning("%s: waiting, %s is at work on it", name, file.read().strip() or "another process")
+            waiter_mark(path).touch()
+            fcntl.flock(file, fcntl.LOCK_EX)
+            waiter_mark(path).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning(
+            "%s: %s cannot be locked (%s); see to it that no second Snakemake trains the same fold",
+            name, path, error.strerror,
+        )  # fmt: skip
+
+
+def waiter_mark(path: Path) -> Path:
+    """The file that tells the holder of a lock that another process waits for it."""
+    return path.with_suffix(".waiting")

@@ -21,14 +21,16 @@ def run(main, snakemake) -> None:
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger().addHandler(file)
     log = logging.getLogger("fercv")
     log.addHandler(terminal)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    # A log that a full disk has no room for is told on the terminal by what follows, not by a traceback for each line.
+    logging.raiseExceptions = False
     try:
+        file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.getLogger().addHandler(file)
         check_code(snakemake)
         main(snakemake)
     except InputError as error:
@@ -69,8 +71,8 @@ def planning_process() -> psutil.Process | None:
 
 
 def is_gone(process: psutil.Process | None) -> bool:
-    """Whether a process that was there has ended."""
+    """Whether a process has ended, perhaps before this one could look for it."""
     try:
-        return process is not None and (not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+        return process is None or not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

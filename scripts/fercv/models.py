@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -23,8 +22,9 @@ def save_model(model, path) -> None:
     objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
     """
     numbers = {}
-    with tempfile.TemporaryDirectory() as folder:
-        unfixed = Path(folder) / "model.keras"
+    # Beside the file, where there must be room for it anyway; a kill leaves it to the next attempt.
+    unfixed = Path(path).with_name(f"part.{Path(path).name}")
+    try:
         model.save(unfixed)
         with zipfile.ZipFile(unfixed) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as fixed:
             for name in saved.namelist():
@@ -39,17 +39,20 @@ def save_model(model, path) -> None:
                         content,
                     )
                 fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
+    finally:
+        unfixed.unlink(missing_ok=True)
 
 
-def load_model(path, architecture: str | None = None):
+def load_model(path, architecture: str | None = None, classes: int | None = None):
     """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold.
 
     Args:
         path: of a file in Keras' format.
         architecture: the name that the model must have; None takes any.
+        classes: the number of classes that it must tell apart; None takes any.
 
     Raises:
-        InputError: the file is no such model, or of another architecture.
+        InputError: the file is no such model, or of another architecture or number of classes.
     """
     mending = "delete it to have its fold trained again"
     try:
@@ -57,14 +60,18 @@ def load_model(path, architecture: str | None = None):
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip file")
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a GPU that is full
+            raise
         reason = " ".join(str(error).split())
         reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
         raise InputError(f"{path}: no model that this program saved ({reason}); {mending}") from None
     if architecture is not None and model.name != architecture:
         raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {mending}")
+    if classes is not None and model.output_shape[-1] != classes:
+        raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {mending}")
     return model
 
 

@@ -134,6 +134,7 @@ def train(
         for variable, value in zip(variables, saved.arrays, strict=False):
             variable.assign(value)
         best_weights = saved.arrays[len(variables) :] or None
+        del saved
         log.info("%s: goes on after epoch %d of %d", name, len(history), definition["epochs"])
     bar = tqdm(
         total=definition["epochs"] * steps, initial=len(history) * steps,
@@ -151,17 +152,14 @@ def train(
             inputs = model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
             logs = model.train_on_batch(inputs, labels[rows], weights[labels[rows]], return_dict=True)
             sums = {key: sums[key] + float(logs[key]) for key in sums}
-            if not math.isfinite(logs["loss"]):
-                raise InputError(
-                    f"{name}: the loss became {logs['loss']} in epoch {epoch + 1}; lower the definition's "
-                    f"learning_rate (it is {definition['learning_rate']}) or choose precision: float32"
-                )
+            check_loss(logs["loss"], name, epoch, definition)
             bar.update()
         trained = time.perf_counter()
         losses = {}
         for key, rows in [("val", validation), ("watch", watch)]:
             if rows is not None:
                 losses[key] = cross_entropy_and_accuracy(predict(model, images, rows, batch_size), labels[rows])
+                check_loss(losses[key][0], name, epoch, definition)
         history.append(
             {
                 "epoch": epoch + 1,
@@ -194,9 +192,12 @@ def train(
                 waited += 1
         if checkpoints:
             numbers = {"history": history, "timing": timing, "best_loss": best_loss, "waited": waited}
-            arrays = [*map(keras.ops.convert_to_numpy, variables), *(best_weights or [])]
-            last = len(history) == definition["epochs"] or waited >= patience
-            checkpoints.save(State(numbers, arrays), last)
+            arrays = [*variables, *(best_weights or [])]
+            checkpoints.save(
+                lambda: State(numbers, list(map(keras.ops.convert_to_numpy, arrays))),  # noqa: B023 - called at once
+                len(history),
+                last=len(history) == definition["epochs"] or waited >= patience,
+            )
     bar.close()
     if waited >= patience:
         log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
@@ -205,6 +206,15 @@ def train(
     final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
     final.set_weights(best_weights if best_weights is not None else model.get_weights())
     return TrainedFold(final, history, timing)
+
+
+def check_loss(loss: float, name: str, epoch: int, definition: dict) -> None:
+    """Refuse a loss that is not finite: nothing good comes of such a model, and none is saved."""
+    if not math.isfinite(loss):
+        raise InputError(
+            f"{name}: the loss became {loss} in epoch {epoch + 1}; lower the definition's learning_rate (it is "
+            f"{definition['learning_rate']}) or choose precision: float32"
+        )
 
 
 def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:

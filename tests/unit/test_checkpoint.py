@@ -72,6 +72,30 @@ def test_one_of_another_run_is_refused_by_what_differs(path, change, named):
         read_checkpoint(path, RUN | change)
 
 
+def test_one_of_another_format_is_refused(path, monkeypatch):
+    monkeypatch.setattr("fercv.checkpoint.FORMAT", 2)
+    with pytest.raises(UnusableError, match="format 1, expected 2"):
+        read_checkpoint(path, RUN)
+
+
+def test_one_that_cannot_be_read_is_told(path, caplog, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("fercv.checkpoint.read_checkpoint", broken)
+    assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore() is None
+    assert "is not used, [Errno 5] Input/output error" in caplog.text
+
+
+def test_where_locks_are_not_supported_a_line_says_so(tmp_path, caplog, monkeypatch):
+    def unsupported(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with held(tmp_path / "locks" / "cnn_00.lock", "cnn fold 00"):
+        assert "cannot be locked (Function not implemented)" in caplog.text
+
+
 def test_no_pickle_is_read(path):
     with pytest.raises(ValueError, match="Object arrays"):
         write_checkpoint(path, RUN, State({}, [np.array([{}], dtype=object)]))
@@ -84,7 +108,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_costs_a_warning(path, capl
 
     before = path.read_bytes()
     monkeypatch.setattr("os.fsync", full)
-    Checkpoints(path, RUN, 1.0, "cnn fold 00").save(STATE, last=True)
+    Checkpoints(path, RUN, 1.0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert "cnn fold 00: no checkpoint after epoch 1" in caplog.text
@@ -115,13 +139,13 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path / "one", RUN, 0.1, "cnn fold 00")
     for epoch in range(1, 31):
         clock[0] += 4
-        checkpoints.save(State({"history": [{}] * epoch}, []), last=epoch == 30)
+        checkpoints.save(lambda epoch=epoch: State({"history": [{}] * epoch}, []), epoch, last=epoch == 30)
     # A second each, of at least ten in between: every third epoch of four seconds; the first and the last in any case.
     assert written == [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]
 
 
 def test_a_share_of_zero_saves_nothing(tmp_path):
-    Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(STATE, last=True)
+    Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert not (tmp_path / "one").exists()
 
 
@@ -169,7 +193,7 @@ def test_of_many_processes_one_at_a_time_holds_it(tmp_path):
     code = HOLDER.replace("time.sleep({seconds})", "\n".join([
         "open({trace!r}, 'a').write('(')", "    time.sleep(0.02)", "    open({trace!r}, 'a').write(')')"
     ]))  # fmt: skip
-    code = code.format(scripts=str(REPOSITORY / "scripts"), path=str(tmp_path / "lock"), trace=str(trace))
+    code = code.format(scripts=str(REPOSITORY / "scripts"), path=str(tmp_path / "locks" / "lock"), trace=str(trace))
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) for _ in range(8)]
     assert [process.wait(60) for process in processes] == [0] * 8
     assert trace.read_text(encoding="utf-8") == "()" * 8

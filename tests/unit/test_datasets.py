@@ -642,6 +642,24 @@ def test_links_to_files_and_folders_are_followed_but_not_in_circles(tmp_path):
     assert list(read(faces).samples["source"]) == names
 
 
+def test_names_of_any_script_are_taken(tmp_path):
+    files = {f"train/{name}/脸部 {number}.png": png(FACES[number].pixels) for number, name in enumerate(CLASSES)}
+    folder = write_folder(tmp_path / "人脸", files)
+    names = list(files)
+    assert list(read(folder).samples["source"]) == names
+    with zipfile.ZipFile(tmp_path / "人脸.zip", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    assert list(read(tmp_path / "人脸.zip").samples["source"]) == names
+    assert (read(tmp_path / "人脸.zip").images == read(folder).images).all()
+
+
+def test_a_field_of_ten_million_characters_is_refused(tmp_path):
+    path = tmp_path / "faces.csv"
+    path.write_text(f"emotion,pixels\n0,{'1 ' * 5_100_000}\n", encoding="utf-8")
+    assert "field" in refusal(path)
+
+
 def test_a_broken_link_is_refused(tmp_path):
     folder = write_folder(tmp_path / "faces", face_files())
     (folder / "train" / "happy" / "lost.png").symlink_to(tmp_path / "nowhere.png")

@@ -27,8 +27,10 @@ CLASSES = ("angry", "happy", "sad")
 
 def for_a_while(check, *strategies):
     """Run `check` on examples of the strategies, round after round, until the time is over."""
-    end, round_number = time.monotonic() + SECONDS, 0
+    end, round_number = time.monotonic() + SECONDS, int.from_bytes(os.urandom(4))
     while time.monotonic() < end:
+        # Shown where the test fails, to draw the same examples again.
+        print("seed", round_number)
         run = given(*strategies)(check)
         options = settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         seed(round_number)(options(run))()

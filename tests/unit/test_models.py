@@ -83,4 +83,6 @@ def test_a_file_that_is_no_model_of_ours_is_refused_and_nothing_of_it_runs(tmp_p
 def test_a_model_of_another_architecture_is_refused(saved):
     with pytest.raises(InputError, match="a model of the architecture fc, expected cnn; delete it"):
         load_model(saved, "cnn")
-    assert load_model(saved, "fc").name == "fc"
+    with pytest.raises(InputError, match="a model of 3 classes, expected 7; delete it"):
+        load_model(saved, "fc", 7)
+    assert load_model(saved, "fc", 3).name == "fc"

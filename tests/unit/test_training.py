@@ -125,9 +125,9 @@ class StoppedAfter(Checkpoints):
         super().__init__(path, {}, 1.0, "cnn fold 00")
         self.epoch = epoch
 
-    def save(self, state, last):
-        super().save(state, last)
-        if len(state.numbers["history"]) == self.epoch:
+    def save(self, take_state, epoch, last):
+        super().save(take_state, epoch, last)
+        if epoch == self.epoch:
             raise InterruptedError
 
 
@@ -228,9 +228,11 @@ def test_early_stopping_watches_its_own_rows_and_keeps_their_best_epoch():
     assert len(result.history) < 12
 
 
-def test_a_loss_that_is_no_number_stops_with_one_line():
+@pytest.mark.parametrize(("epochs", "batch_size"), [(3, 16), (1, 72)], ids=["in training", "by the last step"])
+def test_a_loss_that_is_no_number_stops_with_one_line(epochs, batch_size):
+    without = {"width": 0.05, "batch_normalization": False}
     with pytest.raises(
         InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate"
     ) as caught:
-        trained(learning_rate=1e30, optimizer="sgd", settings={"width": 0.05, "batch_normalization": False}, epochs=3)
+        trained(learning_rate=1e30, optimizer="sgd", settings=without, epochs=epochs, batch_size=batch_size)
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ FERCV_CALLS: a folder; each process leaves a file in it: its script, then `modul
 FERCV_BATCHES: a file that grows by a byte with each training batch.
 FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
     fifth training batch, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9` before it
-    renames its second file.
+    renames its second file, `write 9 9` at the ninth piece that it writes of checkpoints.
 """
 
 import atexit
@@ -44,12 +44,16 @@ def write_calls():
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
-class CountingBatches:
-    """Wraps what makes a training batch when its module is imported."""
+class Wrapping:
+    """Wraps functions of a module when that is imported, so that their calls are counted first."""
+
+    def __init__(self, module, find_owner, function, before):
+        """Call `before` ahead of each call of `function` of what `find_owner` finds in the module."""
+        self.module, self.find_owner, self.function, self.before = module, find_owner, function, before
 
     def find_spec(self, name, path=None, target=None):
         """Find the module as usual, and change it after it has been executed."""
-        if name != "fercv.training":
+        if name != self.module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -57,19 +61,25 @@ class CountingBatches:
 
         def execute_and_wrap(module):
             execute(module)
-            augment = module.augment
+            owner = self.find_owner(module)
+            original = getattr(owner, self.function)
 
-            def counted(*arguments):
-                if what == "batch":
-                    reached("batch")
-                with open(os.environ["FERCV_BATCHES"], "ab") as file:  # noqa: PTH123
-                    file.write(b".")
-                return augment(*arguments)
+            def wrapped(*arguments):
+                self.before()
+                return original(*arguments)
 
-            module.augment = counted
+            setattr(owner, self.function, wrapped)
 
         spec.loader.exec_module = execute_and_wrap
         return spec
+
+
+def before_batch():
+    """Count a training batch."""
+    if what == "batch":
+        reached("batch")
+    with open(os.environ["FERCV_BATCHES"], "ab") as file:  # noqa: PTH123
+        file.write(b".")
 
 
 def note_file(event, arguments):
@@ -86,6 +96,9 @@ if "FERCV_CALLS" in os.environ:
     sys.setprofile(note_call)
     threading.setprofile(note_call)
 if "FERCV_BATCHES" in os.environ:
-    sys.meta_path.insert(0, CountingBatches())
-if what not in ("none", "batch"):
+    sys.meta_path.insert(0, Wrapping("fercv.training", lambda module: module, "augment", before_batch))
+if what == "write":
+    hashing = Wrapping("fercv.checkpoint", lambda module: module.Hashing, "write", lambda: reached("file"))
+    sys.meta_path.insert(0, hashing)
+if what not in ("none", "batch", "write"):
     sys.addaudithook(note_file)
