@@ -30,6 +30,9 @@ def silent_import():
         os.dup2(printed.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            # In the seconds that this takes a traceback would tell nobody anything.
+            sys.exit(130)
         except BaseException:
             printed.seek(0)
             os.write(terminal, printed.read())
