@@ -1,12 +1,17 @@
 """What the tiny experiment leaves behind, by content."""
 
+import gzip
 import json
+import pickle
 import re
+import shutil
 import struct
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import Workflow
 
 from fercv.models import load_model, predict
 
@@ -190,3 +195,63 @@ def test_a_users_mistake_in_a_job_is_one_line_without_traceback_and_leaves_nothi
     assert re.search(r"ERROR class disgust has \d+ samples.*lower folds.number", log.splitlines()[-1])
     assert log.splitlines()[-1].split("ERROR ")[1] in done.stderr
     assert not (workflow.folder / target).exists()
+
+
+def write_csv(path):
+    path.write_text("emotion,pixels,Usage\n0,1 2 3,Training\n", encoding="utf-8")
+
+
+def write_cut_gzip(path):
+    row = f"0,{' '.join(['7'] * 2304)},Training\n"
+    path.write_bytes(gzip.compress(("emotion,pixels,Usage\n" + 9 * row).encode())[:-9])
+
+
+def write_folder_with_a_broken_image(path):
+    for name in CLASSES:
+        (path / name).mkdir(parents=True)
+        (path / name / "1.png").write_bytes(b"no image")
+
+
+def write_zip_that_leads_out(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../happy/1.png", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "line"),
+    [
+        ("faces.csv", write_csv, r"faces\.csv: row 1 has 3 pixels, expected 48 x 48 = 2304"),
+        ("faces.csv.gz", write_cut_gzip, r"faces\.csv\.gz: damaged gzip after row 9 .*; download or pack it again"),
+        ("faces", write_folder_with_a_broken_image, r"angry/1\.png"),
+        ("faces.zip", write_zip_that_leads_out, r"faces\.zip: .*\.\./happy/1\.png"),
+    ],
+    ids=["csv", "gzip", "folder", "zip"],
+)
+def test_bad_data_stop_before_any_training_with_one_line(workflow, name, write, line):
+    write(workflow.folder / name)
+    overlay = {"experiment": "mine", "data": {"source": name}}
+    done = workflow.run(overlay=overlay, check=False)
+    assert done.returncode != 0
+    check_refusal(done, workflow.folder / "results/mine/logs/prepare_dataset.log", line)
+    assert not (workflow.folder / "results/mine/data/images.npy").exists()
+    assert not (workflow.folder / "results/mine/cnn/folds").exists()
+
+
+def test_a_model_file_that_is_none_stops_what_looks_into_it_with_one_line(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    workflow = Workflow(tmp_path / "copy")
+    results = workflow.folder / "results/demo-tiny"
+    (results / "cnn/folds/00/model.keras").write_bytes(pickle.dumps({"weights": 1}))
+    done = workflow.run("results/demo-tiny/cnn/saliency.png", check=False)
+    assert done.returncode != 0
+    line = r"cnn/folds/00/model\.keras: no model that this program saved .*; delete it to have its fold trained again"
+    check_refusal(done, results / "logs/compute_saliency/cnn.log", line)
+    assert not (results / "cnn/saliency.npz").exists()
+
+
+def check_refusal(done, log, line):
+    """One line on the terminal, the same one last in the job's log, and no traceback."""
+    assert "Traceback" not in done.stderr
+    (said,) = set(re.findall(r"ERROR: (.*)", done.stderr))
+    assert re.search(line, said)
+    assert log.read_text(encoding="utf-8").splitlines()[-1].endswith(said)
