@@ -313,7 +313,7 @@ def origin(files: Sequence[str], key: Sequence) -> str:
 
 def dotted(key: Sequence) -> str:
     """A key's path as it is written in messages, e.g. `data.image_size.0`."""
-    return ".".join(str(part) for part in key) or "the configuration"
+    return ".".join(map(legible, key)) or "the configuration"
 
 
 def shown(value) -> str:
@@ -324,4 +324,10 @@ def shown(value) -> str:
 
 def names(values) -> str:
     """A list of names for a message."""
-    return ", ".join(map(str, values))
+    return ", ".join(map(legible, values))
+
+
+def legible(name) -> str:
+    """A name as it stands in a message, quoted where it would break the line."""
+    text = str(name)
+    return text if text.isprintable() else repr(text)

@@ -168,6 +168,10 @@ def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config,
     assert key.replace("/", ".") in refusal(config)
 
 
+def test_a_key_that_would_break_the_line_is_quoted(base_config):
+    assert "filters.'\\n' is unknown" in refusal(changed(base_config, "filters/\n", 1))
+
+
 def test_a_missing_block_is_named(base_config):
     config = copy.deepcopy(base_config)
     del config["folds"]
