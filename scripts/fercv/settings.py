@@ -5,8 +5,8 @@ Standard library, PyYAML and jsonschema only, since the Snakefile runs this at e
 
 import contextlib
 import copy
+import sys
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -209,7 +209,7 @@ def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> 
         kind = "boolean" if isinstance(default, bool) else "number" if isinstance(default, float) else None
         fits = {
             "boolean": isinstance(value, bool),
-            "number": isinstance(value, int | float) and not isinstance(value, bool),
+            "number": is_number(value),
             None: isinstance(value, list if isinstance(default, tuple) else type(default)),
         }[kind]
         expected = TYPE_NAMES.get(kind, f"of the kind of {default!r}")
@@ -227,15 +227,17 @@ def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None
     """Raise an InputError for the first key, in alphabetical order, that does not fit the schema."""
     # JSON counts 20.0 among the whole numbers; Python's range does not.
     whole = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+        "integer", lambda _, value: isinstance(value, int) and is_number(value)
     )
-    # .nan and .inf are numbers in YAML, but inside no bounds.
-    finite = whole.redefine(
-        "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    )
+    finite = whole.redefine("number", lambda _, value: is_number(value))
     validator = validators.extend(Draft202012Validator, type_checker=finite)(schema)
     for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
         raise InputError(explain(error, files))
+
+
+def is_number(value) -> bool:
+    """Whether a value can be a float: .nan and .inf are numbers in YAML, but inside no bounds, as are 400 digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def explain(error, files: Sequence[str]) -> str:

@@ -109,6 +109,8 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("definitions/cnn/settings/batch_normalization", 1, ["batch_normalization is 1", "true or false"]),
         ("filters/layers", ["conv2_pol"], ["'conv2_pol'", "did you mean 'conv2_pool'"]),
         ("filters/fold", 20, ["filters.fold is 20", "at most 19"]),
+        ("saliency/threshold", 10**400, ["saliency.threshold", "expected"]),
+        ("seed", 10**400, ["seed", "4294967295"]),
         ("saliency/threshold", 1.5, ["saliency.threshold is 1.5"]),
         ("experiment", "a/../b", ["experiment is 'a/../b'", "letters, digits"]),
         ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
