@@ -34,6 +34,9 @@ LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 
+# A shell has what it starts in the background ignore SIGINT, and all that this starts as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class FaultyWorkflow(Workflow):
     """Runs the tiny experiment's fold 00 of the cnn, disturbed in a way that is asked for."""
