@@ -26,8 +26,9 @@ def main(snakemake):
     # Outside what Snakemake knows of: it removes the outputs of a job that fails, and shadow folders with all in them.
     folder = Path(config["directory"], "results", config["experiment"], "checkpoints")
     path = folder / f"{snakemake.wildcards.model}_{fold}.checkpoint"
+    lock_path = path.with_suffix(".lock")
     snakemake_process = jobs.planning_process()
-    with held(path.with_suffix(".lock"), name):
+    with held(lock_path, name):
         backend.configure(snakemake.threads, seed, definition["precision"])
         backend.warn_of_unused_gpu()
         log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
@@ -35,7 +36,7 @@ def main(snakemake):
         train_and_write(snakemake, checkpoints, seed, name)
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
-        if waiter_mark(path.with_suffix(".lock")).exists() or jobs.is_gone(snakemake_process):
+        if waiter_mark(lock_path).exists() or jobs.is_gone(snakemake_process):
             # Another Snakemake takes these outputs for half-written ones, or will, and has them made again.
             log.warning("%s: the checkpoint stays for another start of this fold: %s", name, path)
         else:

@@ -19,11 +19,11 @@ class Workflow:
         """Use `folder` as the working directory: results and .snakemake land there."""
         self.folder = folder
 
-    def run(self, *arguments, configfile=TINY, overlay=None, check=True, **environment):
-        """Run `snakemake --cores 2` with the arguments; return the finished process, stdout and stderr as text.
+    def command(self, *arguments, configfile=TINY, overlay=None):
+        """The command line of `snakemake --cores 2` with the arguments.
 
         `configfile` and then the dict `overlay` are laid over config.yaml. They come last on the command line, since
-        --configfile takes all that follows it. The keywords that are left are environment variables.
+        --configfile takes all that follows it.
         """
         command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
@@ -33,8 +33,16 @@ class Workflow:
             configfiles[-1].write_text(yaml.safe_dump(overlay), encoding="utf-8")
         if configfiles:
             command += ["--configfile", *configfiles]
+        return list(map(str, command))
+
+    def run(self, *arguments, configfile=TINY, overlay=None, check=True, **environment):
+        """Run `command(...)`; return the finished process, stdout and stderr as text.
+
+        The keywords that are left are environment variables.
+        """
+        command = self.command(*arguments, configfile=configfile, overlay=overlay)
         environment = os.environ | environment
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment)
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done

@@ -7,13 +7,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-import yaml
-from helpers import REPOSITORY, TINY, Workflow
+from helpers import REPOSITORY, Workflow
 
 OVERLAY = {
     "models": ["cnn"],
@@ -22,7 +20,6 @@ OVERLAY = {
         "tiny": {
             "definitions": {
                 "cnn": {"epochs": 4, "early_stopping": {"enabled": True, "patience": 3, "fraction": 0.2}},
-                "fc": {"epochs": 4, "settings": {"width": 0.0625}},
             }
         }
     },
@@ -54,10 +51,7 @@ class FaultyWorkflow(Workflow):
         return os.environ | environment | ({"FERCV_SIGNAL": fault} if fault else {})
 
     def command(self, *arguments):
-        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(self.overlay), encoding="utf-8")
-        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--cores", "2"]
-        command += ["--directory", self.folder, *arguments, "--configfile", TINY, self.folder / "overlay.yaml"]
-        return list(map(str, command))
+        return super().command(*arguments, overlay=self.overlay)
 
     def train(self, *arguments, fault=None, check=True):
         """Run the fold to the end, or to where the fault strikes; return the finished process."""
@@ -66,9 +60,9 @@ class FaultyWorkflow(Workflow):
         assert check is None or (done.returncode == 0) == check, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
-    def start(self):
-        """Start Snakemake in a process group of its own and return it when the fold's first batch is trained."""
-        process = subprocess.Popen(
+    def launch(self):
+        """Start Snakemake in a process group of its own, what it says in one pipe."""
+        return subprocess.Popen(
             self.command(TARGET),
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -76,9 +70,17 @@ class FaultyWorkflow(Workflow):
             text=True,
             start_new_session=True,
         )
+
+    def start(self):
+        """Launch Snakemake and return its process when some of the fold's batches are trained."""
+        process = self.launch()
         wait_until(lambda: self.trained() >= 5 or process.poll() is not None, 120)
         assert process.poll() is None, process.stdout.read()
         return process
+
+    def unlock(self):
+        """What the README tells after a kill of Snakemake."""
+        subprocess.run(self.command("--unlock"), check=True, capture_output=True)
 
     def trained(self):
         """Training batches of all processes together."""
@@ -220,14 +222,8 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
     orphan.suspend()
     first.kill()
     first.wait()
-    subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
-    second = subprocess.Popen(
-        workflow.command(TARGET),
-        env=workflow.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    workflow.unlock()
+    second = workflow.launch()
     try:
         wait_until(lambda: "waiting" in (workflow.log() if (workflow.folder / LOG).exists() else ""), 120)
     finally:
@@ -240,15 +236,13 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
 
 def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed):
     """The fold goes on by itself to its end; what it has trained is taken over by the next start."""
-    first = subprocess.Popen(
-        workflow.command(TARGET), env=workflow.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    first = workflow.launch()
     wait_until(lambda: fold_jobs(workflow), 120)
     first.kill()
     first.wait()
     wait_until(lambda: not fold_jobs(workflow), 120)
     assert workflow.trained() == undisturbed[2]
-    subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+    workflow.unlock()
     workflow.train()
     check_the_end(workflow, undisturbed, lost_epochs=0)
 
@@ -260,7 +254,7 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
     wait_until(lambda: not fold_jobs(workflow), 20)
     locked = workflow.train(check=False)
     assert "--unlock" in locked.stderr
-    subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+    workflow.unlock()
     workflow.train()
     check_the_end(workflow, undisturbed)
 
@@ -286,7 +280,7 @@ def test_snakemake_asked_to_stop(workflow, undisturbed, number, alone, lost_epoc
     done = workflow.train(check=None)
     if done.returncode != 0:
         assert "--unlock" in done.stderr
-        subprocess.run(workflow.command("--unlock"), check=True, capture_output=True)
+        workflow.unlock()
         workflow.train()
     check_the_end(workflow, undisturbed, lost_epochs)
 
