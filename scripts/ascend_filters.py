@@ -12,6 +12,7 @@ def main(snakemake):
     """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
     settings, layer = snakemake.params.filters, snakemake.wildcards.layer
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
+    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed)
     model = load_model(snakemake.input[0], snakemake.params.architecture)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))

@@ -12,6 +12,7 @@ from fercv.preprocessing import standardize
 
 def main(snakemake):
     """Write feature_maps_<layer>.npz: image, maps."""
+    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
     images = np.load(snakemake.input.images, mmap_mode="r")
     index = snakemake.params.image

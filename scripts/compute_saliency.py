@@ -14,6 +14,7 @@ BATCH_SIZE = 64
 
 def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
+    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
     settings = snakemake.params.saliency
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)

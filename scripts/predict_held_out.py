@@ -18,6 +18,7 @@ def main(snakemake):
 
     `in_training` is 1 where an exact copy of the image is among the training rows, whose label the models were shown.
     """
+    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)

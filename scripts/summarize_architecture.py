@@ -8,6 +8,7 @@ from fercv.architectures import build_model
 
 def main(snakemake):
     """Write architecture.txt."""
+    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed=0)
     params = snakemake.params
     model = build_model(params.architecture, (*params.image_size, 1), len(params.classes), params.settings)

@@ -29,8 +29,8 @@ def main(snakemake):
     lock_path = path.with_suffix(".lock")
     snakemake_process = jobs.planning_process()
     with held(lock_path, name):
+        backend.take_gpu(name, jobs.jobs_per_gpu(snakemake))
         backend.configure(snakemake.threads, seed, definition["precision"])
-        backend.warn_of_unused_gpu()
         log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
         checkpoints = Checkpoints(path, description_of_run(snakemake, seed), config["checkpoints"]["share"], name)
         train_and_write(snakemake, checkpoints, seed, name)

@@ -66,3 +66,11 @@ def job_counts(text: str) -> dict[str, int]:
 def job_messages(process) -> list[str]:
     """The messages of the jobs that a finished Snakemake process ran, or would run."""
     return re.findall(r"^Job \d+: (.*)$", process.stdout + process.stderr, re.MULTILINE)
+
+
+def nvidia_smi_of(folder: Path, gpus: int) -> None:
+    """Put a stand-in for nvidia-smi into a folder, which lists so many GPUs: GPU-0, GPU-1, ..."""
+    lines = [f"echo 'GPU {number}: Card (UUID: GPU-{number})'" for number in range(gpus)]
+    program = folder / "nvidia-smi"
+    program.write_text("\n".join(["#!/bin/sh", *lines]) + "\n", encoding="utf-8")
+    program.chmod(0o755)

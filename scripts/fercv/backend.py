@@ -8,8 +8,6 @@ import contextlib
 import logging
 import os
 import platform
-import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -47,6 +45,7 @@ with silent_import():
 
 import numpy as np
 
+from fercv import leases
 from fercv.errors import InputError
 
 # TensorFlow advises against tracing a function anew, which every fold's own model makes necessary.
@@ -56,7 +55,7 @@ keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
-__all__ = ["BACKEND", "configure", "devices", "keras", "software", "value_and_gradient", "warn_of_unused_gpu"]
+__all__ = ["BACKEND", "configure", "devices", "keras", "software", "take_gpu", "value_and_gradient"]
 
 BACKEND = keras.backend.backend()
 log = logging.getLogger("fercv")
@@ -107,18 +106,26 @@ def devices() -> list[str]:
     return keras.distribution.list_devices()
 
 
-def warn_of_unused_gpu() -> None:
-    """Log one warning where nvidia-smi lists a GPU that Keras does not use, with the mending."""
-    if shutil.which("nvidia-smi") is None or any("cpu" not in name.lower() for name in devices()):
+def take_gpu(name: str, jobs_per_gpu: int) -> None:
+    """Settle which GPU this process computes on, see `fercv.leases`. To be called before `configure`.
+
+    A leased GPU that Keras cannot use is given back at once, with a warning that tells the mending.
+
+    Args:
+        name: of the job, for messages, e.g. "cnn fold 03".
+        jobs_per_gpu: how many jobs may compute on a GPU at a time; 0 for a job that computes on the processor.
+    """
+    if jobs_per_gpu == 0:
+        leases.hide_gpus()
         return
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout
-    except (OSError, subprocess.TimeoutExpired):
+    leases.lease_gpu(name, jobs_per_gpu)
+    if any("cpu" not in device.lower() for device in devices()):
         return
-    gpus = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    leases.release_gpu()
+    gpus = leases.nvidia_gpus()
     if gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         log.warning(
-            "nvidia-smi lists %d GPU(s), Keras sees none and trains on the processor; "
+            "nvidia-smi lists %d GPU(s), Keras sees none and computes on the processor; "
             "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",
             len(gpus),
         )

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SCRIPTS = Path(__file__).parents[1]
-WITHOUT_RESULTS = frozenset({"fercv.codedigest", "fercv.errors", "fercv.jobs"})
+WITHOUT_RESULTS = frozenset({"fercv.codedigest", "fercv.errors", "fercv.jobs", "fercv.leases"})
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
 # What finds names of its module, and what finds modules.
 FINDING_NAMES = frozenset({"globals", "vars", "eval", "exec"})

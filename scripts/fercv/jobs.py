@@ -59,6 +59,17 @@ def check_code(snakemake) -> None:
         )
 
 
+def job_name(snakemake) -> str:
+    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
+    return " ".join([snakemake.rule, *snakemake.wildcards])
+
+
+def jobs_per_gpu(snakemake) -> int:
+    """How many jobs may compute on a GPU at a time; 0 where this one asks for none, by `gpu` or by Slurm's `gres`."""
+    asked = snakemake.resources.get("gpu", 0) or "gpu" in snakemake.resources.get("gres", "")
+    return snakemake.config["gpus"]["jobs_per_gpu"] if asked else 0
+
+
 def planning_process() -> psutil.Process | None:
     """The Snakemake process that started this one, None where it was started otherwise."""
     for process in psutil.Process().parents():

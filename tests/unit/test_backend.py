@@ -5,37 +5,49 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import REPOSITORY
+from helpers import REPOSITORY, nvidia_smi_of
 
-from fercv import backend
+from fercv import backend, leases
 
 
 @pytest.fixture
 def nvidia_smi(tmp_path, monkeypatch):
-    """A stand-in for nvidia-smi that lists two cards."""
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'GPU 0: Card (UUID: GPU-0)'\necho 'GPU 1: Card (UUID: GPU-1)'\n")
-    program.chmod(0o755)
+    """A stand-in for nvidia-smi that lists two GPUs, of which Keras sees none, and a folder for what is leased."""
+    nvidia_smi_of(tmp_path, 2)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(leases.tempfile, "tempdir", str(tmp_path))
+    # Set, and so undone at the end, whatever the function under test does to it.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
 
 
-def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending(nvidia_smi, monkeypatch, caplog):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    backend.warn_of_unused_gpu()
-    (record,) = caplog.records
+def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_for_others(
+    nvidia_smi, monkeypatch, caplog
+):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    backend.take_gpu("cnn fold 00", 1)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "2 GPU(s)" in record.getMessage()
     assert "requirements-gpu.txt" in record.getMessage()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-0"
+    assert leases.leases == []
 
 
-def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, monkeypatch, caplog):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    backend.warn_of_unused_gpu()
+def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, caplog):
+    backend.take_gpu("cnn fold 00", 1)
+    assert not caplog.records
+
+
+def test_a_job_that_asks_for_no_gpu_sees_none(nvidia_smi, monkeypatch, caplog):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    backend.take_gpu("summarize_architecture cnn", 0)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     assert not caplog.records
 
 
 def test_no_nvidia_smi_no_warning(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("PATH", str(tmp_path))
-    backend.warn_of_unused_gpu()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    backend.take_gpu("cnn fold 00", 1)
     assert not caplog.records
 
 

@@ -1,0 +1,36 @@
+"""Fold jobs on a machine with GPUs, as far as a stand-in for nvidia-smi goes: Keras can compute on none of them."""
+
+import os
+import subprocess
+import time
+
+from filelock import FileLock
+from helpers import nvidia_smi_of
+
+TARGET = "results/demo-tiny/fc/folds/00/metrics.json"
+
+
+def test_a_fold_waits_for_its_gpu_and_says_so(workflow, tmp_path):
+    nvidia_smi_of(tmp_path, 1)
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    del environment["CUDA_VISIBLE_DEVICES"]
+    leases = tmp_path / f"fer-crossval-gpus-{os.getuid()}"
+    leases.mkdir()
+    log = tmp_path / "results/demo-tiny/logs/train_fold/fc_00.log"
+    lock = FileLock(leases / "GPU-0.0.lock")
+    lock.acquire()
+    running = subprocess.Popen(
+        workflow.command(TARGET), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    end = time.monotonic() + 120
+    while "waiting for one of 1 GPU(s)" not in (log.read_text(encoding="utf-8") if log.exists() else ""):
+        assert running.poll() is None, running.stdout.read()
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    lock.release()
+    said = running.communicate(timeout=120)[0]
+    assert running.returncode == 0, said
+    assert "WARNING: fc fold 00: waiting for one of 1 GPU(s), each is leased to 1 job(s)" in said
+    lines = [line.split(" INFO ")[1] for line in log.read_text(encoding="utf-8").splitlines() if " INFO " in line]
+    assert lines[0].startswith("fc fold 00: has GPU GPU-0, after ")
+    assert lines[1].startswith("fc fold 00: tensorflow on CPU:0")
