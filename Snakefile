@@ -16,6 +16,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from fercv.errors import InputError
+from fercv.planning import planned_digest, settings_digest
 from fercv.settings import complete_config
 from fercv.sources import source_digest, source_files
 
@@ -25,6 +26,8 @@ try:
     data_files = [] if built_in else source_files(config["data"]["source"])
 except InputError as error:
     sys.exit(str(error))
+if planned_digest("settings", settings_digest(config), workflow.remote_exec) != settings_digest(config):
+    sys.exit("a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended")
 
 
 # For scripts that must find the results from wherever Snakemake has them run; not a setting, and no rule's param.
@@ -41,12 +44,24 @@ include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 
 
+# On a cluster, too, these run where Snakemake does: seconds each, without TensorFlow, and many.
 localrules:
     all,
     data,
     train,
     evaluate,
     visualize,
+    plot_samples,
+    assign_folds,
+    plot_accuracy,
+    pool_confusion,
+    plot_confusion,
+    score_model,
+    compare_models,
+    plot_comparison,
+    plot_saliency,
+    plot_filters,
+    plot_feature_maps,
 
 
 rule all:

@@ -8,6 +8,7 @@ from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
 from fercv.codedigest import code_digest
+from fercv.planning import planned_digest
 from fercv.settings import fold_names, model_layers
 
 E = f"results/{config['experiment']}"
@@ -47,7 +48,9 @@ def code_found(rule_name, model_architecture):
     looked_up = {"prepare_dataset.find_source": ["draw_images" if built_in else "read_images"]}
     if model_architecture is not None:
         looked_up["fercv.architectures.find_architecture"] = [model_architecture]
-    return {"digest": code_digest(rule_name, looked_up), "looked_up": looked_up}
+    name = f"code of {rule_name} for {model_architecture}"
+    digest = planned_digest(name, code_digest(rule_name, looked_up), workflow.remote_exec)
+    return {"digest": digest, "looked_up": looked_up}
 
 
 def definition(wildcards):

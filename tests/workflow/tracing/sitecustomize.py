@@ -6,8 +6,11 @@ FERCV_BATCHES: a file that grows by a byte with each training batch.
 FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
     fifth training batch, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9` before it
     renames its second file, `write 9 9` at the ninth piece that it writes of checkpoints.
+FERCV_ONCE: a file; the signal is sent only by the process that can make it, and so never again.
+FERCV_ASK_EACH_SECOND: Snakemake asks its scheduler for news each second, however long there have been none.
 """
 
+import asyncio
 import atexit
 import importlib.util
 import os
@@ -23,8 +26,24 @@ what, number, signal = os.environ.get("FERCV_SIGNAL", "none 0 0").split()
 def reached(kind):
     """Count a point that is watched for, and send the signal at the one asked for."""
     counted[kind] += 1
-    if counted[kind] == int(number):
+    if counted[kind] == int(number) and is_first():
         os.kill(os.getpid(), int(signal))
+
+
+def is_first():
+    """Whether the signal is to be sent for the first time, or each time."""
+    try:
+        Path(os.environ["FERCV_ONCE"]).touch(exist_ok=False)
+    except KeyError:
+        return True
+    except FileExistsError:
+        return False
+    return True
+
+
+def ask_each_second(executors):
+    """Have a remote executor sleep for a second between its questions."""
+    executors.RemoteExecutor.sleep = lambda executor: asyncio.sleep(1)
 
 
 def note_call(frame, event, argument):
@@ -44,12 +63,12 @@ def write_calls():
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
-class Wrapping:
-    """Wraps functions of a module when that is imported, so that their calls are counted first."""
+class Changing:
+    """Changes a module when that is imported."""
 
-    def __init__(self, module, find_owner, function, before):
-        """Call `before` ahead of each call of `function` of what `find_owner` finds in the module."""
-        self.module, self.find_owner, self.function, self.before = module, find_owner, function, before
+    def __init__(self, module, change):
+        """Call `change` with the module."""
+        self.module, self.change = module, change
 
     def find_spec(self, name, path=None, target=None):
         """Find the module as usual, and change it after it has been executed."""
@@ -59,19 +78,28 @@ class Wrapping:
         spec = importlib.util.find_spec(name)
         execute = spec.loader.exec_module
 
-        def execute_and_wrap(module):
+        def execute_and_change(module):
             execute(module)
-            owner = self.find_owner(module)
-            original = getattr(owner, self.function)
+            self.change(module)
 
-            def wrapped(*arguments):
-                self.before()
-                return original(*arguments)
-
-            setattr(owner, self.function, wrapped)
-
-        spec.loader.exec_module = execute_and_wrap
+        spec.loader.exec_module = execute_and_change
         return spec
+
+
+def calling_first(before, find_owner, function):
+    """A change: each call of `function` of what `find_owner` finds in the module is one of `before` first."""
+
+    def change(module):
+        owner = find_owner(module)
+        original = getattr(owner, function)
+
+        def wrapped(*arguments):
+            before()
+            return original(*arguments)
+
+        setattr(owner, function, wrapped)
+
+    return change
 
 
 def before_batch():
@@ -96,9 +124,12 @@ if "FERCV_CALLS" in os.environ:
     sys.setprofile(note_call)
     threading.setprofile(note_call)
 if "FERCV_BATCHES" in os.environ:
-    sys.meta_path.insert(0, Wrapping("fercv.training", lambda module: module, "augment", before_batch))
+    counting = calling_first(before_batch, lambda module: module, "augment")
+    sys.meta_path.insert(0, Changing("fercv.training", counting))
+if "FERCV_ASK_EACH_SECOND" in os.environ:
+    sys.meta_path.insert(0, Changing("snakemake_interface_executor_plugins.executors.remote", ask_each_second))
 if what == "write":
-    hashing = Wrapping("fercv.checkpoint", lambda module: module.Hashing, "write", lambda: reached("file"))
-    sys.meta_path.insert(0, hashing)
+    counting = calling_first(lambda: reached("file"), lambda module: module.Hashing, "write")
+    sys.meta_path.insert(0, Changing("fercv.checkpoint", counting))
 if what not in ("none", "batch", "write"):
     sys.addaudithook(note_file)
