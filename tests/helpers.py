@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,16 @@ def job_counts(text: str) -> dict[str, int]:
 def job_messages(process) -> list[str]:
     """The messages of the jobs that a finished Snakemake process ran, or would run."""
     return re.findall(r"^Job \d+: (.*)$", process.stdout + process.stderr, re.MULTILINE)
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy what git tracks of the repository, or would, but for the tests and docs, into a new folder."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
 
 
 def nvidia_smi_of(folder: Path, gpus: int) -> None:

@@ -68,8 +68,8 @@ MpiDefault=none
 SwitchType=switch/none
 # Finished jobs stay for scontrol to tell of.
 MinJobAge=86400
-# A node that was down is used again as soon as it is resumed.
-ReturnToService=2
+# A node that was set down is not used again until it is resumed.
+ReturnToService=1
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
 SelectType=select/cons_tres

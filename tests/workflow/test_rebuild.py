@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import REPOSITORY, job_counts, job_messages
+from helpers import REPOSITORY, copy_repository, job_counts, job_messages
 from PIL import Image
 
 from fercv.codedigest import WITHOUT_RESULTS, used_code
@@ -135,12 +135,7 @@ def faces():
 def completed(tmp_path_factory, faces):
     """The experiment, run to the end once in a copy of the repository's files; copied for each test."""
     folder = tmp_path_factory.mktemp("rebuild") / "project"
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
-        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "docs/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, folder / name)
+    copy_repository(folder)
     write_csv(folder / "faces.csv", faces.images, faces.labels, faces.usages)
     (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
     calls = folder.with_name("calls")

@@ -1,0 +1,270 @@
+"""The workflow on a real Slurm with counted GPUs: what it asks for, what is made, and what is left after a fault."""
+
+import json
+import signal
+
+import pytest
+from loopback import GPUS, wait_until
+
+FOLD = "results/demo-tiny/cnn/folds/00"
+TARGET = f"{FOLD}/metrics.json"
+LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
+FOLDS = ["cnn_00", "cnn_01", "fc_00", "fc_01"]
+
+
+def rules_of(jobs):
+    """{rule and wildcards: fields} of Slurm's jobs."""
+    return {fields["Comment"].removeprefix("rule_").replace("_wildcards_", " "): fields for fields in jobs}
+
+
+# The whole experiment.
+
+
+def test_the_results_are_the_same_bytes_as_those_of_a_local_run(on_slurm, finished):
+    project, _, _ = on_slurm
+    local = type(project)(finished.folder, project.cluster).contents()
+    made = project.contents()
+    assert set(made) == set(local)
+    assert [name for name in made if made[name] != local[name]] == []
+
+
+def test_each_fold_asks_for_one_gpu_and_for_memory_and_time_of_its_own(on_slurm):
+    _, jobs, _ = on_slurm
+    jobs = rules_of(jobs)
+    for fold in FOLDS:
+        fields = jobs[f"train_fold {fold}"]
+        assert fields["TresPerJob"] == "gres:gpu:1"
+        assert fields["MinMemoryNode"] == "2500M"
+        assert fields["TimeLimit"] == ("00:24:00" if fold.startswith("cnn") else "00:26:00")
+        assert fields["JobState"] == "COMPLETED"
+    assert "TresPerJob" not in jobs["prepare_dataset"]
+    assert "TresPerJob" not in jobs["summarize_architecture cnn"]
+
+
+def test_tables_and_pictures_are_no_jobs_of_the_cluster(on_slurm):
+    _, jobs, _ = on_slurm
+    rules = {name.split()[0] for name in rules_of(jobs)}
+    assert rules == {
+        "prepare_dataset", "summarize_architecture", "train_fold", "compute_saliency", "ascend_filters",
+        "compute_feature_maps", "predict_held_out",
+    }  # fmt: skip
+
+
+def test_no_more_jobs_compute_at_once_than_there_are_gpus(on_slurm):
+    _, _, seen = on_slurm
+    assert max(map(len, seen)) == GPUS
+
+
+def test_jobs_that_ask_for_no_gpu_run_all_at_once(project):
+    """The control of the two before, and the profile's line for a cluster without GPUs."""
+    earlier = project.cluster.jobs()
+    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", "train_fold: &gpu {gpu: 0}")
+    project.edit("experiments/demo-tiny.yaml", "seed: .*|$", "\nseed: 1")
+    process = project.launch("train")
+    wait_until(lambda: len(project.fold_processes()) > GPUS)
+    assert process.wait(240) == 0, process.stdout.read()
+    jobs = rules_of(project.cluster.jobs_after(earlier))
+    assert all("TresPerJob" not in jobs[f"train_fold {fold}"] for fold in FOLDS)
+
+
+def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
+    earlier = project.cluster.jobs()
+    line = 'train_fold: &gpu {gpu: 0, gres: "gpu:1"}'
+    assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
+    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
+    (project.folder / TARGET).unlink()
+    project.run(TARGET)
+    (job,) = project.cluster.jobs_after(earlier)
+    assert job["TresPerNode"] == "gres:gpu:1"
+    assert "TresPerJob" not in job
+
+
+# What is rebuilt, as on one machine.
+
+COMMENT = ("scripts/train_fold.py", r"\A", "# A comment.\n")
+ARCHITECTURE = ("scripts/fercv/architectures.py", r"0\.3", "0.31")
+SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
+PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
+OF_FC = {"plot_accuracy", "pool_confusion", "plot_confusion", "score_model", "predict_held_out", "compute_saliency"}
+OF_FC |= {"plot_saliency", "compare_models", "plot_comparison", "train_fold"}
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        (None, set()),
+        (COMMENT, set()),
+        (SETTING, OF_FC),
+        (PREDICTIONS, {"pool_confusion", "plot_confusion", "score_model", "compare_models", "plot_comparison"}),
+    ],
+    ids=["nothing", "comment", "setting", "predictions"],
+)
+def test_what_is_rebuilt_after_a_run_on_the_cluster(project, change, rules):
+    if change:
+        project.edit(*change)
+    assert set(project.planned()) == rules
+
+
+def test_a_changed_function_rebuilds_what_uses_it(project):
+    project.edit("scripts/fercv/saliency.py", r"np\.abs\(", "np.absolute(")
+    assert project.planned() == {"compute_saliency": 2, "plot_saliency": 2}
+
+
+def test_one_file_runs_only_its_jobs(project):
+    earlier = project.cluster.jobs()
+    project.edit(*SETTING)
+    project.run("results/demo-tiny/fc/folds/01/history.csv")
+    assert list(rules_of(project.cluster.jobs_after(earlier))) == ["train_fold fc_01"]
+    assert project.planned()["train_fold"] == 1
+
+
+# Faults: the fold stops itself in its second and last epoch, and then something happens to it.
+
+
+@pytest.fixture
+def steps(project):
+    """The number of batches in an epoch of the fold; the fold itself is taken away."""
+    metrics = json.loads((project.folder / TARGET).read_text(encoding="utf-8"))
+    for file in (project.folder / FOLD).iterdir():
+        file.unlink()
+    return metrics["training_rows"] // 32
+
+
+def start_and_stop(project, steps):
+    """Start Snakemake for the fold; return it, the fold's process and its Slurm job when it has stopped itself."""
+    earlier = project.cluster.jobs()
+    snakemake = project.launch(TARGET, fault=f"batch {steps + 2} {int(signal.SIGSTOP)}")
+    wait_until(lambda: project.once.exists() or snakemake.poll() is not None)
+    assert snakemake.poll() is None, snakemake.stdout.read()
+    (process,) = project.fold_processes()
+    wait_until(lambda: process.status() == "stopped")
+    (job,) = project.cluster.jobs_after(earlier)
+    return snakemake, process, job
+
+
+def check_the_end(project, on_slurm, steps):
+    """The same bytes as undisturbed; the first epoch was not done again, and of the second no more than was lost."""
+    assert project.contents() == on_slurm[0].contents()
+    assert project.trained() <= 2 * steps + 2
+    assert "cnn fold 00: goes on after epoch 1 of 2" in (project.folder / LOG).read_text(encoding="utf-8")
+
+
+def cancel(cluster, job):
+    cluster.command("scancel", job["JobId"])
+
+
+def set_the_node_down_and_resume_it(cluster, job):
+    node = cluster.command("hostname", "-s").strip()
+    cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    wait_until(lambda: cluster.jobs()[int(job["JobId"])]["JobState"] != "RUNNING")
+    cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    # Slurm would have the job wait for two minutes.
+    cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
+
+
+def give_it_a_minute(cluster, job):
+    cluster.command("scontrol", "update", f"JobId={job['JobId']}", "TimeLimit=1")
+
+
+@pytest.mark.parametrize("fault", [cancel, set_the_node_down_and_resume_it, give_it_a_minute])
+def test_a_fold_that_slurm_ends_is_tried_again_and_goes_on(project, on_slurm, steps, fault):
+    cluster, earlier = project.cluster, project.cluster.jobs()
+    snakemake, _, job = start_and_stop(project, steps)
+    fault(cluster, job)
+    said = snakemake.communicate(timeout=240)[0]
+    assert snakemake.returncode == 0, said
+    check_the_end(project, on_slurm, steps)
+    jobs = cluster.jobs_after(earlier)
+    if fault is set_the_node_down_and_resume_it:
+        # Slurm itself starts the job again.
+        assert [fields["Restarts"] for fields in jobs] == ["1"]
+    else:
+        # More of everything for the second attempt.
+        assert [fields["MinMemoryNode"] for fields in jobs] == ["2500M", "5000M"]
+        assert jobs[1]["TimeLimit"] == "00:48:00"
+        assert jobs[0]["JobState"] == {cancel: "CANCELLED", give_it_a_minute: "TIMEOUT"}[fault]
+
+
+def test_snakemake_killed_its_jobs_cancelled_and_started_again(project, on_slurm, steps):
+    cluster, earlier = project.cluster, project.cluster.jobs()
+    snakemake, _, job = start_and_stop(project, steps)
+    snakemake.kill()
+    said = snakemake.communicate()[0]
+    assert f"SLURM run ID: {job['JobName']}" in said
+    cluster.command("scancel", "--name", job["JobName"])
+    wait_until(lambda: not cluster.command("squeue", "--noheader", "--name", job["JobName"]))
+    assert "--unlock" in project.run(TARGET, check=False)
+    project.run("--unlock")
+    project.run(TARGET)
+    check_the_end(project, on_slurm, steps)
+    assert list(rules_of(cluster.jobs_after(earlier))) == ["train_fold cnn_00"]
+    assert [fields["JobState"] for fields in cluster.jobs_after(earlier)] == ["CANCELLED", "COMPLETED"]
+
+
+def test_snakemake_killed_and_started_again_while_its_job_goes_on(project, on_slurm, steps):
+    """Without the scancel: the fold's second job waits for the first one, and takes over what that has trained."""
+    snakemake, process, _ = start_and_stop(project, steps)
+    snakemake.kill()
+    snakemake.communicate()
+    project.run("--unlock")
+    second = project.launch(TARGET)
+    log = project.folder / LOG
+    waiting = f"cnn fold 00: waiting, process {process.pid} on "
+    try:
+        wait_until(lambda: second.poll() is not None or (log.exists() and waiting in log.read_text(encoding="utf-8")))
+    finally:
+        process.resume()
+    said = second.communicate(timeout=240)[0]
+    assert second.returncode == 0, said
+    assert project.contents() == on_slurm[0].contents()
+    assert project.trained() == 2 * steps
+
+
+# Code and settings that change between planning and the job.
+
+
+def change_the_code(project):
+    project.edit("scripts/fercv/training.py", r"0\.5 \* \(1 \+", "0.4 * (1 +")
+
+
+def change_a_setting(project):
+    project.edit("experiments/demo-tiny.yaml", r"batch_size: 32", "batch_size: 16")
+
+
+def start_then_change(project, change):
+    """Have the fold's job wait in the queue while something is changed; return what Snakemake says in the end."""
+    cluster = project.cluster
+    cluster.command("scontrol", "update", "PartitionName=all", "State=DOWN")
+    try:
+        earlier = cluster.jobs()
+        snakemake = project.launch(TARGET, "--retries", "0")
+        wait_until(lambda: cluster.jobs_after(earlier) or snakemake.poll() is not None)
+        change(project)
+    finally:
+        cluster.command("scontrol", "update", "PartitionName=all", "State=UP")
+    return snakemake.communicate(timeout=240)[0], snakemake.returncode
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (change_the_code, "its code under scripts/ has changed since Snakemake planned this job"),
+        (change_a_setting, "a setting has changed since Snakemake planned this job"),
+    ],
+)
+@pytest.mark.usefixtures("steps")
+def test_what_changed_while_a_job_was_in_the_queue_is_refused(project, change, message):
+    said, status = start_then_change(project, change)
+    assert status != 0
+    assert message in said
+    assert not (project.folder / FOLD / "model.keras").exists()
+
+
+@pytest.mark.usefixtures("steps")
+def test_without_the_digests_in_the_environment_the_wrong_code_goes_unnoticed(project):
+    """The control: what the job computes with is recorded as what was planned."""
+    project.edit("scripts/fercv/planning.py", r"known\.get\(name, digest\)", "digest")
+    _, status = start_then_change(project, change_the_code)
+    assert status == 0
+    project.edit("scripts/fercv/training.py", r"0\.4 \* \(1 \+", "0.5 * (1 +")
+    assert "train_fold" not in project.planned(TARGET)
