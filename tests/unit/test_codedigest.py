@@ -228,7 +228,7 @@ def test_a_script_that_is_not_there_has_no_digest(program):
 
 
 ALLOWED = {"ast", "builtins", "collections.abc", "difflib", "functools", "hashlib", "logging", "pathlib", "sys"}
-ALLOWED |= {"psutil", "traceback", "typing"}
+ALLOWED |= {"traceback", "typing"}
 
 
 def test_the_modules_that_do_not_count_use_nothing_that_computes():
