@@ -56,7 +56,7 @@ def train_and_write(snakemake, checkpoints, seed, name):
     """Train, from the checkpoint where there is one, and write the outputs."""
     definition, classes, fold = snakemake.params.definition, snakemake.params.classes, int(snakemake.wildcards.fold)
     images = np.load(snakemake.input.images, mmap_mode="r")
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    samples = pd.read_csv(snakemake.input.samples, usecols=["label", "duplicate_group"])
     folds = pd.read_csv(snakemake.input.folds)
     labels = samples["label"].to_numpy()
     validation = folds.loc[folds["fold"] == fold, "index"].to_numpy()
