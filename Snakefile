@@ -9,16 +9,21 @@ min_version("9.0")
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):
     sys.exit(f"Python {sys.version.split()[0]} found, 3.11 to 3.13 needed: TensorFlow has no wheel for others")
 
-
-configfile: f"{workflow.basedir}/config.yaml"
-
-
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from fercv.errors import InputError
 from fercv.planning import planned_digest, settings_digest
-from fercv.settings import complete_config
+from fercv.settings import check_syntax, complete_config
 from fercv.sources import source_digest, source_files
+
+try:
+    check_syntax(f"{workflow.basedir}/config.yaml")
+except InputError as error:
+    sys.exit(str(error))
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
 
 try:
     config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
@@ -71,3 +76,9 @@ rule all:
         rules.evaluate.input,
         rules.visualize.input,
         expand(f"{M}/architecture.txt", model=MODELS),
+
+
+onsuccess:
+    from fercv.checkpoint import remove_recorded
+
+    remove_recorded(config["directory"], config["experiment"])

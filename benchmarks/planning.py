@@ -1,12 +1,14 @@
-"""What planning costs: a run of the finished demo that finds nothing to do, against a bare workflow of as many jobs.
+"""What planning costs: a run that finds nothing to do, of the demo and of an experiment of 2,000 folds.
 
-`python benchmarks/planning.py` takes about a minute and trains nothing. The demo's files are empty ones, which
-`snakemake --touch` records as finished: planning looks at times, sizes and what was recorded, never into results. The
-bare workflow has the same rules, files and jobs, and neither a configuration nor digests.
+`python benchmarks/planning.py` takes about four minutes and trains nothing. The demo's files are empty ones, which
+`snakemake --touch` records as finished: planning looks at times, sizes and records, never into results. Beside
+it runs a bare workflow of the same rules, files and jobs, with neither a configuration nor digests; and the same
+workflow with 20 models on 100 folds.
 """
 
 import argparse
 import compileall
+import json
 import os
 import platform
 import shutil
@@ -102,9 +104,20 @@ def bare_snakefile() -> str:
     return text
 
 
+def many_models(models: int, folds: int) -> str:
+    """An overlay with that many small models and folds, as text."""
+    definitions = {
+        f"model_{number:02d}": {"architecture": "fc", "settings": {"width": 0.1}, "epochs": 2}
+        for number in range(models)
+    }
+    return json.dumps({"models": list(definitions), "definitions": definitions, "folds": {"number": folds}})
+
+
 def snakemake(folder: Path, *arguments: str) -> str:
     """Run Snakemake in a folder and return what it printed; stop where it fails."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    if (folder / "overlay.json").exists():
+        command += ["--configfile", "overlay.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ)
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -131,30 +144,39 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as place:
-        demo, bare = Path(place, "demo"), Path(place, "bare")
-        for name in ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "profiles", "envs", "report"):
-            copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
-            demo.mkdir(exist_ok=True)
-            copy(REPOSITORY / name, demo / name)
+        demo, large, bare = Path(place, "demo"), Path(place, "20 models, 100 folds"), Path(place, "bare")
+        for folder in (demo, large):
+            folder.mkdir()
+            for name in ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "profiles", "envs", "report"):
+                copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
+                copy(REPOSITORY / name, folder / name)
+        (large / "overlay.json").write_text(many_models(20, 100), encoding="utf-8")
         shutil.copytree(REPOSITORY / "profiles", bare / "profiles")
         (bare / "Snakefile").write_text(bare_snakefile(), encoding="utf-8")
         (bare / "scripts").mkdir()
         for rule in BARE_RULES:
             (bare / "scripts" / f"{rule}.py").write_text("print()\n", encoding="utf-8")
         compileall.compile_dir(place, quiet=1)
-        jobs = {folder.name: finish(folder) for folder in (demo, bare)}
-        seconds = {"demo": [], "bare": []}
+        jobs = {folder.name: finish(folder) for folder in (demo, bare, large)}
+        seconds = {name: [] for name in jobs}
         for _ in range(repeats):
-            for folder in (demo, bare):
+            for folder in (demo, bare, large):
                 began = time.perf_counter()
                 snakemake(folder)
                 seconds[folder.name].append(time.perf_counter() - began)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {repeats} runs each")
-    print("workflow   jobs   median s   fastest   slowest")
+    print(f"{'workflow':<22} jobs   median s   fastest   slowest")
     for name, times in seconds.items():
-        print(f"{name:<8} {jobs[name]:>6} {statistics.median(times):>10.2f} {min(times):>9.2f} {max(times):>9.2f}")
+        print(f"{name:<20} {jobs[name]:>6} {statistics.median(times):>10.2f} {min(times):>9.2f} {max(times):>9.2f}")
     ratios = sorted(a / b for a, b in zip(seconds["demo"], seconds["bare"], strict=True))
     print(f"demo / bare: median {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    ratios = sorted(
+        a / jobs[large.name] / (b / jobs["demo"]) for a, b in zip(seconds[large.name], seconds["demo"], strict=True)
+    )
+    print(
+        f"seconds per job, {large.name} / demo: median {statistics.median(ratios):.2f}, "
+        f"from {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    )
 
 
 if __name__ == "__main__":

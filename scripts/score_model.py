@@ -1,5 +1,7 @@
 """Score a model: on each fold, over the folds, and by class."""
 
+import hashlib
+import io
 import json
 import logging
 from pathlib import Path
@@ -7,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from fercv import jobs
-from fercv.hashing import file_digest
 from fercv.metrics import fold_measures, per_class, summarize
 
 log = logging.getLogger("fercv")
@@ -18,10 +19,11 @@ def main(snakemake):
     classes, rows, folds_of = snakemake.params.classes, [], {}
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
-        predictions = pd.read_csv(predictions_path)
+        content = Path(predictions_path).read_bytes()
+        predictions = pd.read_csv(io.BytesIO(content))
         measures = fold_measures(predictions, classes)
         recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
-        if file_digest(predictions_path) != recorded.get("predictions_sha256"):
+        if hashlib.sha256(content).hexdigest() != recorded.get("predictions_sha256"):
             log.warning(
                 "%s is not the file that its fold wrote: %s recorded another digest; if nobody meant to change it, "
                 "delete it to have the fold trained again",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
-from fercv.checkpoint import Checkpoints, held, sync, waiter_mark
+from fercv.checkpoint import Checkpoints, checkpoint_path, held, remove_recorded, sync
 from fercv.folds import inner_split
 from fercv.hashing import derive_seed, file_digest
 from fercv.metrics import fold_measures
@@ -23,24 +23,17 @@ def main(snakemake):
     config, definition, fold = snakemake.config, snakemake.params.definition, snakemake.wildcards.fold
     name = f"{snakemake.wildcards.model} fold {fold}"
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
-    # Outside what Snakemake knows of: it removes the outputs of a job that fails, and shadow folders with all in them.
-    folder = Path(config["directory"], "results", config["experiment"], "checkpoints")
-    path = folder / f"{snakemake.wildcards.model}_{fold}.checkpoint"
-    lock_path = path.with_suffix(".lock")
-    snakemake_process = jobs.planning_process()
-    with held(lock_path, name):
+    path = checkpoint_path(config["directory"], config["experiment"], snakemake.wildcards.model, fold)
+    with held(path.with_suffix(".lock"), name):
         backend.take_gpu(name, jobs.jobs_per_gpu(snakemake))
         backend.configure(snakemake.threads, seed, definition["precision"])
         log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
         checkpoints = Checkpoints(path, description_of_run(snakemake, seed), config["checkpoints"]["share"], name)
         train_and_write(snakemake, checkpoints, seed, name)
+        # Before this fold's checkpoint goes, its outputs must be there even after a power cut.
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
-        if waiter_mark(lock_path).exists() or jobs.is_gone(snakemake_process):
-            # Another Snakemake takes these outputs for half-written ones, or will, and has them made again.
-            log.warning("%s: the checkpoint stays for another start of this fold: %s", name, path)
-        else:
-            checkpoints.remove()
+    remove_recorded(config["directory"], config["experiment"])
 
 
 def description_of_run(snakemake, seed):
@@ -63,7 +56,7 @@ def train_and_write(snakemake, checkpoints, seed, name):
     """Train, from the checkpoint where there is one, and write the outputs."""
     definition, classes, fold = snakemake.params.definition, snakemake.params.classes, int(snakemake.wildcards.fold)
     images = np.load(snakemake.input.images, mmap_mode="r")
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
+    samples = pd.read_csv(snakemake.input.samples, usecols=["label", "duplicate_group"])
     folds = pd.read_csv(snakemake.input.folds)
     labels = samples["label"].to_numpy()
     validation = folds.loc[folds["fold"] == fold, "index"].to_numpy()

@@ -5,6 +5,7 @@ begins with a line of JSON (what run it belongs to, and the run's state but for 
 NumPy's npy format and ends with the SHA-256 of all before. It is read without pickle: no code can hide in it.
 """
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -52,7 +53,7 @@ def write_checkpoint(path: Path, run: dict, state: State) -> None:
         OSError: it cannot be written, for instance because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.part")
+    aside = part_of(path)
     try:
         with aside.open("wb") as file:
             hashing = Hashing(file)
@@ -124,7 +125,7 @@ class Hashing:
 
 
 class Checkpoints:
-    """The checkpoints of one run: restored at its start, saved as it goes on, removed at its end.
+    """The checkpoints of one run: restored at its start, saved as it goes on.
 
     Args:
         path: of the checkpoint.
@@ -170,10 +171,53 @@ class Checkpoints:
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - began
 
-    def remove(self) -> None:
-        """Remove the checkpoint of a finished run, and one that a kill left half-written."""
-        self.path.unlink(missing_ok=True)
-        self.path.with_name(f"{self.path.name}.part").unlink(missing_ok=True)
+
+def checkpoint_path(directory: str | Path, experiment: str, model: str, fold: str) -> Path:
+    """Where a fold's checkpoint lies: outside what Snakemake knows of.
+
+    It removes the outputs of a job that fails, and shadow folders with all that is in them.
+    """
+    return Path(directory, "results", experiment, "checkpoints", f"{model}_{fold}.checkpoint")
+
+
+def remove_recorded(directory: str | Path, experiment: str) -> None:
+    """Remove the checkpoints of folds that Snakemake has recorded as complete.
+
+    A fold doesn't do so itself: where Snakemake is killed or gives up before it has recorded the outputs, it has them
+    made again, and the last epoch's checkpoint makes that a matter of seconds.
+
+    Args:
+        directory: where Snakemake runs, with `results` and `.snakemake`.
+        experiment: name of the experiment.
+    """
+    open_outputs = marked_incomplete(Path(directory, ".snakemake", "incomplete"))
+    folder = Path(directory, "results", experiment, "checkpoints")
+    for path in folder.glob("*.checkpoint"):
+        model, _, fold = path.stem.rpartition("_")
+        outputs = Path("results", experiment, model, "folds", fold)
+        if Path(directory, outputs, "model.keras").exists() and not any(
+            Path(output).parent == outputs for output in open_outputs
+        ):
+            path.unlink(missing_ok=True)
+            # A kill may have left it.
+            part_of(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def marked_incomplete(folder: Path) -> list[str]:
+    """The outputs that Snakemake has marked as begun and not recorded: files named in base64, long names in folders."""
+    outputs = []
+    for marker in folder.rglob("*"):
+        name = "".join(part.removeprefix("@") for part in marker.relative_to(folder).parts)
+        with contextlib.suppress(ValueError):
+            outputs.append(base64.urlsafe_b64decode(name).decode())
+    return outputs
+
+
+def part_of(path: Path) -> Path:
+    """Where a checkpoint is written before it takes its name."""
+    return path.with_name(f"{path.name}.part")
 
 
 @contextlib.contextmanager
@@ -216,16 +260,9 @@ def lock(file, path: Path, name: str) -> None:
         except BlockingIOError:
             file.seek(0)
             log.warning("%s: waiting, %s is at work on it", name, file.read().strip() or "another process")
-            waiter_mark(path).touch()
             fcntl.flock(file, fcntl.LOCK_EX)
-            waiter_mark(path).unlink(missing_ok=True)
     except OSError as error:
         log.warning(
             "%s: %s cannot be locked (%s); see to it that no second Snakemake trains the same fold",
             name, path, error.strerror,
         )  # fmt: skip
-
-
-def waiter_mark(path: Path) -> Path:
-    """The file that tells the holder of a lock that another process waits for it."""
-    return path.with_suffix(".waiting")

@@ -3,9 +3,7 @@
 import logging
 import sys
 import traceback
-from pathlib import PurePath
-
-import psutil
+from pathlib import Path
 
 from fercv.codedigest import code_digest
 from fercv.errors import InputError
@@ -37,9 +35,9 @@ def run(main, snakemake) -> None:
         log.error("%s", error)
         sys.exit(1)
     except OSError as error:
-        log.error(
-            "%s: %s; nothing of this job is kept but a checkpoint: mend it and start again", snakemake.rule, error
-        )
+        # Python names the file where it couldn't be opened, and not where it couldn't be written to.
+        place = "" if error.filename else f" (writing to {Path(snakemake.output[0]).parent})"
+        log.error("%s: %s%s; mend that, and give the same command again", snakemake.rule, error, place)
         sys.exit(1)
     except KeyboardInterrupt:
         log.error("%s: interrupted", snakemake.rule)
@@ -68,22 +66,3 @@ def jobs_per_gpu(snakemake) -> int:
     """How many jobs may compute on a GPU at a time; 0 where this one asks for none, by `gpu` or by Slurm's `gres`."""
     asked = snakemake.resources.get("gpu", 0) or "gpu" in snakemake.resources.get("gres", "")
     return snakemake.config["gpus"]["jobs_per_gpu"] if asked else 0
-
-
-def planning_process() -> psutil.Process | None:
-    """The Snakemake process that started this one, None where it was started otherwise."""
-    for process in psutil.Process().parents():
-        try:
-            if any(PurePath(argument).name == "snakemake" for argument in process.cmdline()):
-                return process
-        except psutil.Error:
-            continue
-    return None
-
-
-def is_gone(process: psutil.Process | None) -> bool:
-    """Whether a process has ended, perhaps before this one could look for it."""
-    try:
-        return process is None or not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

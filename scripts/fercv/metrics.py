@@ -5,10 +5,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from sklearn.metrics import confusion_matrix, f1_score, log_loss
 
 from fercv.errors import InputError
+
+# SciPy and scikit-learn are imported where they are used: they take longer than all else that a plot needs.
 
 CONFIDENCE = 0.95
 
@@ -24,6 +24,8 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     Returns:
         int64 (classes, classes), one row a true class, one column a predicted one.
     """
+    from sklearn.metrics import confusion_matrix
+
     return confusion_matrix(labels, predicted, labels=np.arange(classes)).astype(np.int64)
 
 
@@ -44,6 +46,8 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     Raises:
         InputError: the number of probability columns is not that of the classes.
     """
+    from sklearn.metrics import f1_score, log_loss
+
     labels = predictions["label"].to_numpy()
     probabilities = predictions.iloc[:, 2:].to_numpy(dtype=np.float32)
     if probabilities.shape[1] != len(class_names):
@@ -131,6 +135,8 @@ def corrected_interval(values: np.ndarray) -> tuple[float, float, float, float, 
         zero. For one value everything but the mean is NaN; for equal values the interval is a point, and the p-value 0,
         or 1 where all are zero.
     """
+    from scipy import stats
+
     folds = len(values)
     mean = float(np.mean(values))
     if folds < 2:

@@ -32,6 +32,33 @@ TYPE_NAMES = {
 }
 
 
+def check_syntax(path: str | Path) -> None:
+    """Refuse a config file that is no YAML in UTF-8, before Snakemake reads it and leaves its name and place out.
+
+    Raises:
+        InputError: one line that names the file, the line and what is wrong there.
+    """
+    try:
+        content = yaml.load(
+            Path(path).read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: it is not in UTF-8; save it in that encoding") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; restore it, every setting stands there") from None
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        raise InputError(
+            f"{path}, line {place.line + 1}: no YAML, {error.problem}; correct that line or the one before it"
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no YAML, {' '.join(str(error).split())}; correct it") from None
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else legible(content)
+        raise InputError(f"{path}: {found} found, a block of keys expected; restore it")
+
+
 def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
     """Check a merged configuration and return it ready for use.
 

@@ -4,8 +4,18 @@ import sys
 import numpy as np
 import pytest
 from helpers import REPOSITORY
+from snakemake.persistence.file import FilePersistence
 
-from fercv.checkpoint import Checkpoints, State, UnusableError, held, read_checkpoint, write_checkpoint
+from fercv.checkpoint import (
+    Checkpoints,
+    State,
+    UnusableError,
+    checkpoint_path,
+    held,
+    read_checkpoint,
+    remove_recorded,
+    write_checkpoint,
+)
 
 RUN = {"definition": {"epochs": 3, "settings": {"width": 0.5}}, "code": "abc", "threads": 1, "classes": ("a", "b")}
 STATE = State(
@@ -147,6 +157,46 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
 def test_a_share_of_zero_saves_nothing(tmp_path):
     Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert not (tmp_path / "one").exists()
+
+
+@pytest.fixture
+def two_folds(tmp_path):
+    """Two folds with their checkpoints and outputs, and Snakemake's own records of files."""
+    for fold in ("00", "01"):
+        write_checkpoint(checkpoint_path(tmp_path, "an-experiment", "a_cnn", fold), RUN, STATE)
+        outputs = tmp_path / "results" / "an-experiment" / "a_cnn" / "folds" / fold
+        outputs.mkdir(parents=True)
+        (outputs / "model.keras").touch()
+    folder = tmp_path / ".snakemake"
+    return tmp_path, FilePersistence(path=folder, nolock=True)
+
+
+def left(directory):
+    return sorted(path.name for path in (directory / "results" / "an-experiment").glob("checkpoints/*"))
+
+
+def test_the_checkpoints_of_recorded_folds_are_removed(two_folds):
+    directory, _ = two_folds
+    checkpoint_path(directory, "an-experiment", "a_cnn", "01").with_suffix(".checkpoint.part").touch()
+    remove_recorded(directory, "an-experiment")
+    assert not (directory / "results" / "an-experiment" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("output", ["model.keras", "timing.csv"])
+def test_the_checkpoint_of_a_fold_that_is_not_recorded_stays(two_folds, output):
+    directory, persistence = two_folds
+    persistence._mark_incomplete(f"results/an-experiment/a_cnn/folds/01/{output}", None)
+    persistence._mark_incomplete("results/another-experiment/a_cnn/folds/00/model.keras", None)
+    persistence._mark_incomplete("x" * 400, None)
+    remove_recorded(directory, "an-experiment")
+    assert left(directory) == ["a_cnn_01.checkpoint"]
+
+
+def test_the_checkpoint_of_a_fold_without_outputs_stays(two_folds):
+    directory, _ = two_folds
+    (directory / "results" / "an-experiment" / "a_cnn" / "folds" / "00" / "model.keras").unlink()
+    remove_recorded(directory, "an-experiment")
+    assert left(directory) == ["a_cnn_00.checkpoint"]
 
 
 HOLDER = """

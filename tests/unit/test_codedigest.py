@@ -228,7 +228,7 @@ def test_a_script_that_is_not_there_has_no_digest(program):
 
 
 ALLOWED = {"ast", "builtins", "collections.abc", "difflib", "functools", "hashlib", "logging", "pathlib", "sys"}
-ALLOWED |= {"psutil", "traceback", "typing"}
+ALLOWED |= {"traceback", "typing"}
 # Choosing among GPUs that are alike.
 ALLOWED |= {"filelock", "os", "re", "shutil", "subprocess", "tempfile", "time"}
 

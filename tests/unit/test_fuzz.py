@@ -13,13 +13,15 @@ import zipfile
 
 import numpy as np
 import pytest
+import yaml
+from helpers import REPOSITORY
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from fercv.datasets import read_dataset
 from fercv.errors import InputError
-from fercv.settings import complete_config
+from fercv.settings import check_syntax, complete_config
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
 CLASSES = ("angry", "happy", "sad")
@@ -176,3 +178,18 @@ def test_configurations_with_random_values(base_config):
 
     change = st.tuples(st.sampled_from(every_place), VALUES, st.one_of(st.none(), st.text(max_size=8)))
     for_a_while(check, st.lists(change, min_size=1, max_size=3))
+
+
+def test_a_config_file_with_random_damage(tmp_path):
+    content = (REPOSITORY / "config.yaml").read_bytes()
+
+    def check(edits):
+        path = tmp_path / "config.yaml"
+        path.write_bytes(edited(content, edits))
+        try:
+            check_syntax(path)
+            complete_config(yaml.safe_load(path.read_text(encoding="utf-8")), [])
+        except InputError as error:
+            one_line(error)
+
+    for_a_while(check, EDITS)

@@ -4,7 +4,15 @@ import pytest
 import yaml
 
 from fercv.errors import InputError
-from fercv.settings import SCHEMA, SYNTHETIC_CLASSES, complete_config, fold_names, merge, model_layers
+from fercv.settings import (
+    SCHEMA,
+    SYNTHETIC_CLASSES,
+    check_syntax,
+    complete_config,
+    fold_names,
+    merge,
+    model_layers,
+)
 from fercv.synthetic import CLASSES
 
 
@@ -214,3 +222,34 @@ def test_layers_of_a_model(base_config):
 @pytest.mark.parametrize(("number", "first", "last"), [(2, "00", "01"), (20, "00", "19"), (101, "000", "100")])
 def test_fold_names_are_padded(number, first, last):
     assert (fold_names(number)[0], fold_names(number)[-1], len(fold_names(number))) == (first, last, number)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, did not find expected ',' or ']'"),
+        (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found a tab character"),
+        (b"seed: 3\n# caf\xe9\n", r"line 2: it is not in UTF-8; save it in that encoding"),
+        (b"seed: \x00\n", r"no YAML, .*control characters are not allowed"),
+        (
+            b"seed: !!python/object/apply:os.getpid []\n",
+            r"line 1: no YAML, could not determine a constructor for the tag",
+        ),
+        (b"", "nothing found, a block of keys expected"),
+        (b"- cnn\n", "a block of keys expected"),
+        (None, "No such file or directory; restore it"),
+    ],
+    ids=["bracket", "tab", "encoding", "NUL", "tag", "empty", "list", "missing"],
+)
+def test_a_config_file_that_cannot_be_read_is_refused_by_name_and_line(tmp_path, content, said):
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=said) as caught:
+        check_syntax(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_config_file_itself_passes():
+    check_syntax(SCHEMA.parents[1] / "config.yaml")

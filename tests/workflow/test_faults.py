@@ -265,8 +265,8 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
         (signal.SIGTERM, False, 1),
         (signal.SIGINT, False, 1),
         (signal.SIGTERM, True, 1),
-        # Snakemake lets the fold come to its end, and then has it made again.
-        (signal.SIGINT, True, EPOCHS),
+        # Snakemake lets the fold come to its end, and then has it made again: from the last epoch's checkpoint.
+        (signal.SIGINT, True, 0),
     ],
     ids=["SIGTERM to all", "Ctrl-C", "SIGTERM", "SIGINT"],
 )
@@ -373,3 +373,23 @@ def test_a_model_that_diverges_is_named_and_the_others_finish(tmp_path):
     assert (results / "fc" / "confusion_matrix.png").exists()
     assert not (results / "cnn" / "confusion_matrix.csv").exists()
     assert not (results / "comparison.csv").exists()
+
+
+def test_of_a_model_with_one_fold_that_always_fails_nothing_is_pooled(tmp_path):
+    workflow = Workflow(tmp_path)
+    tracing = {
+        "PYTHONPATH": str(REPOSITORY / "tests" / "workflow" / "tracing"),
+        "FERCV_BATCHES": str(tmp_path / "batches"),
+        "FERCV_SIGNAL": "cnn_01.log 1 9",
+    }
+    failed = workflow.run("--keep-going", "--retries", "1", check=False, **tracing)
+    assert failed.returncode != 0
+    assert len(re.findall("Train cnn on all folds but 01", failed.stdout + failed.stderr)) == 2
+    assert re.search(r"Error in rule train_fold:\n(.*\n)*? +output: \S+/cnn/folds/01/model.keras", failed.stderr)
+    results = tmp_path / "results" / "demo-tiny"
+    assert (results / "cnn" / "folds" / "00" / "metrics.json").exists()
+    assert (results / "fc" / "confusion_matrix.png").exists()
+    for name in ("accuracy.png", "metrics.csv", "summary.csv", "confusion_matrix.csv", "held_out_predictions.csv"):
+        assert not (results / "cnn" / name).exists()
+    assert not (results / "comparison.csv").exists()
+    assert workflow.jobs("results/demo-tiny/comparison.csv")["train_fold"] == 1
