@@ -42,6 +42,11 @@ class Cluster:
                 jobs[int(fields["JobId"])] = fields
         return dict(sorted(jobs.items()))
 
+    def processes_of(self, job_id):
+        """Slurm's own processes on the node that look after a job."""
+        titles = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+        return [title for title in titles if title.startswith(f"slurmstepd: [{job_id}.")]
+
     def jobs_after(self, earlier):
         """The jobs submitted since there were these, in the order of their submission."""
         return [fields for number, fields in self.jobs().items() if number not in earlier]

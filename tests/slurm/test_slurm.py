@@ -157,8 +157,9 @@ def set_the_node_down_and_resume_it(cluster, job):
     node = cluster.command("hostname", "-s").strip()
     cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     wait_until(lambda: cluster.jobs()[int(job["JobId"])]["JobState"] != "RUNNING")
+    # The node would refuse a job of which it still has processes; Slurm waits for two minutes to be sure.
+    wait_until(lambda: not cluster.processes_of(job["JobId"]))
     cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
-    # Slurm would have the job wait for two minutes.
     cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
 
 
