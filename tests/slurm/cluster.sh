@@ -81,9 +81,11 @@ GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus CoresPerSocket=$cpus RealMemory=100000 Gres=gpu:$gpus State=UNKNOWN
 PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 END
-  # Snakemake's job step takes SLURM_CONF out of the environment of its srun, which looks into /etc/slurm then.
-  printf '#!/bin/sh\nSLURM_CONF=%q exec %q "$@"\n' "$dir/slurm.conf" "$(command -v srun)" >"$dir/bin/srun"
-  chmod +x "$dir/bin/srun"
+  # Inside a job Snakemake takes SLURM_CONF out of the environment, and Slurm's commands look into /etc/slurm then.
+  for command in sacct sbatch scancel scontrol sinfo squeue srun; do
+    printf '#!/bin/sh\nSLURM_CONF=%q exec %q "$@"\n' "$dir/slurm.conf" "$(command -v $command)" >"$dir/bin/$command"
+    chmod +x "$dir/bin/$command"
+  done
   printf 'export SLURM_CONF=%q PATH=%q:"$PATH"\n' "$dir/slurm.conf" "$dir/bin" >"$dir/environment"
 }
 

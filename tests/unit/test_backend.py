@@ -16,14 +16,15 @@ def nvidia_smi(tmp_path, monkeypatch):
     nvidia_smi_of(tmp_path, 2)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(leases.tempfile, "tempdir", str(tmp_path))
-    # Set, and so undone at the end, whatever the function under test does to it.
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    # Set first, so that what a test makes of them is undone at its end.
+    for variable in leases.VARIABLES:
+        monkeypatch.setenv(variable, "-1")
+        monkeypatch.delenv(variable)
 
 
 def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_for_others(
     nvidia_smi, monkeypatch, caplog
 ):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     backend.take_gpu("cnn fold 00", 1)
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "2 GPU(s)" in record.getMessage()
@@ -32,13 +33,13 @@ def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_
     assert leases.leases == []
 
 
-def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, caplog):
+def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, monkeypatch, caplog):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     backend.take_gpu("cnn fold 00", 1)
     assert not caplog.records
 
 
-def test_a_job_that_asks_for_no_gpu_sees_none(nvidia_smi, monkeypatch, caplog):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+def test_a_job_that_asks_for_no_gpu_sees_none(nvidia_smi, caplog):
     backend.take_gpu("summarize_architecture cnn", 0)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     assert not caplog.records
