@@ -11,12 +11,12 @@ set -euo pipefail
 
 # Debian's packages would start services with a configuration of their own.
 install() {
-  command -v slurmctld slurmd munged >/dev/null && return
+  command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && return
   policy=/usr/sbin/policy-rc.d
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod +x $policy
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'rm -f $policy' EXIT
   fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
@@ -134,6 +134,8 @@ stop() {
   rm -rf "$dir"
 }
 
+# Where Debian has the daemons.
+PATH=$PATH:/usr/sbin
 gpus=${GPUS:-2} cpus=${CPUS:-8}
 case ${1-} in
 install) install ;;

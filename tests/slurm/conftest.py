@@ -17,22 +17,18 @@ SCRIPT = Path(__file__).with_name("cluster.sh")
 @pytest.fixture(scope="session")
 def cluster():
     """A cluster for all tests; where there can be none they are skipped, unless FERCV_NEEDS_SLURM is set."""
-    missing = [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name, path=search_path()) is None]
+    path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
+    missing = [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name, path=path) is None]
     if missing:
         reason = f"{', '.join(missing)} not found: on Debian, `tests/slurm/cluster.sh install` as root gets them"
         (pytest.fail if "FERCV_NEEDS_SLURM" in os.environ else pytest.skip)(reason)
     # munged refuses folders that others cannot enter, as pytest's are.
     folder = Path(tempfile.gettempdir(), f"fercv-slurm-{os.getpid()}")
-    environment = os.environ | {"GPUS": str(GPUS), "PATH": search_path()}
+    environment = os.environ | {"GPUS": str(GPUS)}
     subprocess.run([SCRIPT, "start", folder], check=True, env=environment)
     yield Cluster(folder)
     subprocess.run([SCRIPT, "stop", folder], check=True, env=environment)
     assert not folder.exists()
-
-
-def search_path():
-    """The PATH with what is meant for root, where Debian has the daemons."""
-    return os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 
 
 @pytest.fixture(scope="session")
