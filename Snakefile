@@ -63,7 +63,16 @@ rule all:
         expand(f"{M}/architecture.txt", model=MODELS),
 
 
-onsuccess:
+def remove_finished_checkpoints():
+    """Remove what finished folds left to go on from; the library is too heavy to import at every start."""
     from fercv.checkpoint import remove_recorded
 
     remove_recorded(config["directory"], config["experiment"])
+
+
+onsuccess:
+    remove_finished_checkpoints()
+
+
+onerror:
+    remove_finished_checkpoints()
