@@ -63,13 +63,6 @@ rule all:
         expand(f"{M}/architecture.txt", model=MODELS),
 
 
-def remove_finished_checkpoints():
-    """Remove what finished folds left to go on from; the library is too heavy to import at every start."""
-    from fercv.checkpoint import remove_recorded
-
-    remove_recorded(config["directory"], config["experiment"])
-
-
 onsuccess:
     remove_finished_checkpoints()
 
