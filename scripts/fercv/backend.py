@@ -1,7 +1,7 @@
 """The engine: Keras 3, TensorFlow by default, set up the same for every user.
 
 Every module that needs Keras takes it from here (`from fercv.backend import keras`), so that the settings below hold
-before anything is built. Only this module touches `tensorflow` itself.
+before anything is built. Only this module, and fercv.fused behind it, touch `tensorflow` itself.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 # Keras reads its backend while it is imported; a user's ~/.keras/keras.json must not decide it.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -56,7 +57,10 @@ keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
-__all__ = ["BACKEND", "configure", "devices", "keras", "software", "value_and_gradient", "warn_of_unused_gpu"]
+__all__ = [
+    "BACKEND", "choose_precision", "compile_update", "configure", "devices", "keras", "software", "training_layers",
+    "value_and_gradient", "warn_of_unused_gpu",
+]  # fmt: skip
 
 BACKEND = keras.backend.backend()
 log = logging.getLogger("fercv")
@@ -85,6 +89,57 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
 
 
+def choose_precision(asked: str) -> tuple[str, str]:
+    """What to compute with, and why.
+
+    Args:
+        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it.
+
+    Returns:
+        `float32` or `bfloat16`; the reason, for the log.
+    """
+    if asked != "auto":
+        return asked, "as the definition says"
+    if BACKEND != "tensorflow":
+        return "float32", f"what {BACKEND} would gain is not known"
+    if on_processor():
+        names = {"avx512_bf16", "amx_bf16"}
+        with contextlib.suppress(OSError):
+            flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
+            if names & flags:
+                return "bfloat16", f"the processor has {' and '.join(sorted(names & flags))}"
+        return "float32", "the processor has neither avx512_bf16 nor amx_bf16"
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        if capability < (8, 0):
+            return "float32", f"a GPU has compute capability {capability[0]}.{capability[1]}, bfloat16 begins with 8.0"
+    return "bfloat16", "the device computes in it"
+
+
+def on_processor() -> bool:
+    """Whether Keras computes on the processor, for want of a GPU or TPU that it can use."""
+    return all("cpu" in name.lower() for name in devices())
+
+
+def training_layers():
+    """The layers to build a model of that is to be trained: `keras.layers`, or faster ones of the same weights."""
+    if BACKEND != "tensorflow":
+        return keras.layers
+    from fercv import fused
+
+    return fused.training_layers(on_processor())
+
+
+def compile_update(optimizer, weights: int) -> None:
+    """Make an optimizer faster, in place, where its update of that many weights takes a good part of a step."""
+    if BACKEND == "tensorflow" and on_processor():
+        from fercv import fused
+
+        fused.compile_update(optimizer, weights)
+
+
 def software() -> dict[str, str]:
     """The versions of what computes, e.g. {"keras": "3.15.1", "numpy": "2.4.6", "python": ..., "tensorflow": ...}."""
     if BACKEND == "tensorflow":
@@ -109,7 +164,7 @@ def devices() -> list[str]:
 
 def warn_of_unused_gpu() -> None:
     """Log one warning where nvidia-smi lists a GPU that Keras does not use, with the mending."""
-    if shutil.which("nvidia-smi") is None or any("cpu" not in name.lower() for name in devices()):
+    if shutil.which("nvidia-smi") is None or not on_processor():
         return
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout

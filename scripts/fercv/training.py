@@ -110,7 +110,8 @@ def train(
     Raises:
         InputError: the loss is no longer a number.
     """
-    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
+    layers = backend.training_layers()
+    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"], layers)
     # XLA takes longer to compile such a net for a processor than it saves in a short run.
     model.compile(
         optimizer=make_optimizer(definition),
@@ -122,6 +123,7 @@ def train(
     batch_size = min(definition["batch_size"], len(training))
     steps = len(training) // batch_size
     model.optimizer.build(model.trainable_variables)
+    backend.compile_update(model.optimizer, model.count_params())
     # Weights, moving averages, what dropout draws next, moments; all else follows from the seed and the epoch.
     variables = [*model.variables, *model.optimizer.variables]
     history, timing = [], []
