@@ -25,7 +25,7 @@ def main(snakemake):
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
     path = checkpoint_path(config["directory"], config["experiment"], snakemake.wildcards.model, fold)
     with held(path.with_suffix(".lock"), name):
-        precision, reason = backend.choose_precision(definition["precision"])
+        precision, reason = backend.choose_precision(definition["precision"], definition["settings"].get("width", 1.0))
         backend.configure(snakemake.threads, seed, precision)
         backend.warn_of_unused_gpu()
         log.info(

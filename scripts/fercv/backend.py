@@ -89,33 +89,40 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
 
 
-def choose_precision(asked: str) -> tuple[str, str]:
+def choose_precision(asked: str, width: float) -> tuple[str, str]:
     """What to compute with, and why.
 
     Args:
-        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it.
+        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it
+            and the model is wide enough to gain by it, as benchmarks/README.md shows.
+        width: the model's width multiplier, 1.0 for one of full width.
 
     Returns:
         `float32` or `bfloat16`; the reason, for the log.
     """
     if asked != "auto":
         return asked, "as the definition says"
+    if width < 0.25:
+        return "float32", "as so narrow a model is faster with"
     if BACKEND != "tensorflow":
-        return "float32", f"what {BACKEND} would gain is not known"
+        return "float32", f"as {BACKEND} was not tried with bfloat16"
     if on_processor():
         names = {"avx512_bf16", "amx_bf16"}
         with contextlib.suppress(OSError):
             flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
             if names & flags:
-                return "bfloat16", f"the processor has {' and '.join(sorted(names & flags))}"
-        return "float32", "the processor has neither avx512_bf16 nor amx_bf16"
+                return "bfloat16", f"as the processor has {' and '.join(sorted(names & flags))}"
+        return "float32", "as the processor has neither avx512_bf16 nor amx_bf16"
     import tensorflow as tf
 
     for gpu in tf.config.list_physical_devices("GPU"):
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
         if capability < (8, 0):
-            return "float32", f"a GPU has compute capability {capability[0]}.{capability[1]}, bfloat16 begins with 8.0"
-    return "bfloat16", "the device computes in it"
+            return (
+                "float32",
+                f"as a GPU has compute capability {capability[0]}.{capability[1]}, bfloat16 begins with 8.0",
+            )
+    return "bfloat16", "as the device computes in it"
 
 
 def on_processor() -> bool:

@@ -24,7 +24,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         """As Keras' layer: (n, height, width, channels) of any float dtype to the same; others are left to it."""
-        if len(inputs.shape) != 4 or self.axis not in (-1, 3) or mask is not None or self.synchronized:
+        if len(inputs.shape) != 4 or self.axis not in (-1, 3) or not (self.scale and self.center) or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         learning = bool(training and self.trainable)
         moving = {} if learning else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}

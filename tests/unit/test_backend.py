@@ -63,7 +63,7 @@ def test_value_and_gradient_by_hand():
 
 @pytest.mark.parametrize("asked", ["float32", "bfloat16"])
 def test_a_precision_that_is_asked_for_is_taken(asked):
-    assert backend.choose_precision(asked) == (asked, "as the definition says")
+    assert backend.choose_precision(asked, 1.0) == (asked, "as the definition says")
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,5 @@ def test_a_precision_that_is_asked_for_is_taken(asked):
 def test_the_precision_follows_what_the_processor_has(flags, chosen, reason, monkeypatch):
     text = f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\nbogomips\t: 1\n\nprocessor\t: 1\n"
     monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: text)
-    assert backend.choose_precision("auto") == (chosen, reason)
+    assert backend.choose_precision("auto", 0.25) == (chosen, f"as {reason}")
+    assert backend.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
