@@ -35,8 +35,8 @@ def main(snakemake):
         rows.append({"fold": fold} | measures)
     if len(folds_of) > 1:
         log.warning(
-            "%s: the folds were not all trained with the same software and precision (%s); `--forcerun train_fold` trains "
-            "all again",
+            "%s: the folds were not all trained with the same software and precision (%s); "
+            "`--forcerun train_fold` trains all again",
             snakemake.wildcards.model,
             "; ".join(f"{software}: folds {', '.join(folds)}" for software, folds in folds_of.items()),
         )
