@@ -79,6 +79,8 @@ rule all:
 
 
 onsuccess:
-    from fercv.checkpoint import remove_recorded
+    remove_finished_checkpoints()
 
-    remove_recorded(config["directory"], config["experiment"])
+
+onerror:
+    remove_finished_checkpoints()

@@ -40,7 +40,8 @@ def write_folds(folder: Path, predictions: int) -> None:
     for fold in FOLDS[1:]:
         os.link(first, folder / f"{fold}.csv")
     digest = hashlib.sha256(first.read_bytes()).hexdigest()
-    (folder / "metrics.json").write_text(json.dumps({"predictions_sha256": digest, "software": {}}), encoding="utf-8")
+    recorded = {"predictions_sha256": digest, "software": {}, "precision": "float32"}
+    (folder / "metrics.json").write_text(json.dumps(recorded), encoding="utf-8")
 
 
 def run_script(name: str, folder: Path) -> None:

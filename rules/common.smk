@@ -163,3 +163,10 @@ def model_memory(wildcards, attempt):
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)
+
+
+def remove_finished_checkpoints():
+    """Remove what finished folds left to go on from; the library is too heavy to import at every start."""
+    from fercv.checkpoint import remove_recorded
+
+    remove_recorded(config["directory"], config["experiment"])

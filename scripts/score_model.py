@@ -30,11 +30,13 @@ def main(snakemake):
                 predictions_path, metrics_path,
             )  # fmt: skip
         software = ", ".join(f"{name} {version}" for name, version in recorded["software"].items())
+        software += f" in {recorded['precision']}"
         folds_of.setdefault(software, []).append(fold)
         rows.append({"fold": fold} | measures)
     if len(folds_of) > 1:
         log.warning(
-            "%s: the folds were not all trained with the same software (%s); `--forcerun train_fold` trains all again",
+            "%s: the folds were not all trained with the same software and precision (%s); "
+            "`--forcerun train_fold` trains all again",
             snakemake.wildcards.model,
             "; ".join(f"{software}: folds {', '.join(folds)}" for software, folds in folds_of.items()),
         )

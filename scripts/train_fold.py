@@ -26,10 +26,16 @@ def main(snakemake):
     path = checkpoint_path(config["directory"], config["experiment"], snakemake.wildcards.model, fold)
     with held(path.with_suffix(".lock"), name):
         backend.take_gpu(name, jobs.jobs_per_gpu(snakemake))
-        backend.configure(snakemake.threads, seed, definition["precision"])
-        log.info("%s: %s on %s, %d threads", name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads)
-        checkpoints = Checkpoints(path, description_of_run(snakemake, seed), config["checkpoints"]["share"], name)
-        train_and_write(snakemake, checkpoints, seed, name)
+        precision, reason = backend.choose_precision(definition["precision"], definition["settings"].get("width", 1.0))
+        backend.configure(snakemake.threads, seed, precision)
+        log.info(
+            "%s: %s on %s, %d threads, in %s, %s",
+            name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads, precision, reason,
+        )  # fmt: skip
+        computed_with = run_description(snakemake.threads, precision)
+        run = description_of_run(snakemake, seed) | computed_with
+        checkpoints = Checkpoints(path, run, config["checkpoints"]["share"], name)
+        train_and_write(snakemake, checkpoints, seed, name, computed_with)
         # Before this fold's checkpoint goes, its outputs must be there even after a power cut.
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
@@ -48,12 +54,11 @@ def description_of_run(snakemake, seed):
         "samples": file_digest(snakemake.input.samples),
         "folds": file_digest(snakemake.input.folds),
         "devices": backend.devices(),
-        **run_description(snakemake.threads, snakemake.params.definition["precision"]),
     }
 
 
-def train_and_write(snakemake, checkpoints, seed, name):
-    """Train, from the checkpoint where there is one, and write the outputs."""
+def train_and_write(snakemake, checkpoints, seed, name, computed_with):
+    """Train, from the checkpoint where there is one, and write the outputs; metrics.json tells what computed them."""
     definition, classes, fold = snakemake.params.definition, snakemake.params.classes, int(snakemake.wildcards.fold)
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, usecols=["label", "duplicate_group"])
@@ -73,8 +78,7 @@ def train_and_write(snakemake, checkpoints, seed, name):
     predictions.insert(0, "index", validation)
     predictions.insert(1, "label", labels[validation])
     metrics = fold_measures(predictions, classes)
-    metrics |= {"epochs": len(trained.history), "training_rows": len(training)}
-    metrics |= run_description(snakemake.threads, definition["precision"])
+    metrics |= {"epochs": len(trained.history), "training_rows": len(training)} | computed_with
     save_model(trained.model, snakemake.output.model)
     pd.DataFrame(trained.history).to_csv(snakemake.output.history, index=False, lineterminator="\n")
     predictions.to_csv(snakemake.output.predictions, index=False, lineterminator="\n")

@@ -151,7 +151,7 @@ def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: i
     return names
 
 
-def build_model(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict):
+def build_model(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict, layers=None):
     """Build an architecture as an uncompiled Keras model in the current dtype policy, its weights freshly drawn.
 
     Args:
@@ -159,6 +159,7 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
         image_shape: (height, width, 1).
         classes: number of classes, the length of the softmax output.
         settings: keyword arguments of the architecture's function.
+        layers: what to build of, e.g. `backend.training_layers()`; None for `keras.layers`.
 
     Raises:
         InputError: the last layer is no softmax.
@@ -166,7 +167,7 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
     from fercv.backend import keras
     from fercv.models import ends_in_softmax
 
-    inputs, outputs = find_architecture(architecture)(keras.layers, tuple(image_shape), classes, **settings)
+    inputs, outputs = find_architecture(architecture)(layers or keras.layers, tuple(image_shape), classes, **settings)
     model = keras.Model(inputs, outputs, name=architecture)
     if not ends_in_softmax(model.layers[-1]):
         raise InputError(

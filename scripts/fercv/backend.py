@@ -1,7 +1,7 @@
 """The engine: Keras 3, TensorFlow by default, set up the same for every user.
 
 Every module that needs Keras takes it from here (`from fercv.backend import keras`), so that the settings below hold
-before anything is built. Only this module touches `tensorflow` itself.
+before anything is built. Only this module, and fercv.fused behind it, touch `tensorflow` itself.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import tempfile
+from pathlib import Path
 
 # Keras reads its backend while it is imported; a user's ~/.keras/keras.json must not decide it.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -55,7 +56,10 @@ keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
-__all__ = ["BACKEND", "configure", "devices", "keras", "software", "take_gpu", "value_and_gradient"]
+__all__ = [
+    "BACKEND", "choose_precision", "compile_update", "configure", "devices", "keras", "software", "take_gpu",
+    "training_layers", "value_and_gradient",
+]  # fmt: skip
 
 BACKEND = keras.backend.backend()
 log = logging.getLogger("fercv")
@@ -82,6 +86,64 @@ def configure(threads: int, seed: int, precision: str = "float32") -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+
+
+def choose_precision(asked: str, width: float) -> tuple[str, str]:
+    """What to compute with, and why.
+
+    Args:
+        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it
+            and the model is wide enough to gain by it, as benchmarks/README.md shows.
+        width: the model's width multiplier, 1.0 for one of full width.
+
+    Returns:
+        `float32` or `bfloat16`; the reason, for the log.
+    """
+    if asked != "auto":
+        return asked, "as the definition says"
+    if width < 0.25:
+        return "float32", "as so narrow a model is faster with"
+    if BACKEND != "tensorflow":
+        return "float32", f"as {BACKEND} was not tried with bfloat16"
+    if on_processor():
+        names = {"avx512_bf16", "amx_bf16"}
+        with contextlib.suppress(OSError):
+            flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
+            if names & flags:
+                return "bfloat16", f"as the processor has {' and '.join(sorted(names & flags))}"
+        return "float32", "as the processor has neither avx512_bf16 nor amx_bf16"
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        if capability < (8, 0):
+            return (
+                "float32",
+                f"as a GPU has compute capability {capability[0]}.{capability[1]}, bfloat16 begins with 8.0",
+            )
+    return "bfloat16", "as the device computes in it"
+
+
+def on_processor() -> bool:
+    """Whether Keras computes on the processor, for want of a GPU or TPU that it can use."""
+    return all("cpu" in name.lower() for name in devices())
+
+
+def training_layers():
+    """The layers to build a model of that is to be trained: `keras.layers`, or faster ones of the same weights."""
+    if BACKEND != "tensorflow":
+        return keras.layers
+    from fercv import fused
+
+    return fused.training_layers(on_processor())
+
+
+def compile_update(optimizer, weights: int) -> None:
+    """Make an optimizer faster, in place, where its update of that many weights takes a good part of a step."""
+    if BACKEND == "tensorflow" and on_processor():
+        from fercv import fused
+
+        fused.compile_update(optimizer, weights)
 
 
 def software() -> dict[str, str]:
@@ -119,7 +181,7 @@ def take_gpu(name: str, jobs_per_gpu: int) -> None:
         leases.hide_gpus()
         return
     leases.lease_gpu(name, jobs_per_gpu)
-    if any("cpu" not in device.lower() for device in devices()):
+    if not on_processor():
         return
     leases.release_gpu()
     gpus = leases.nvidia_gpus()

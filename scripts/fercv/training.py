@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -110,7 +111,8 @@ def train(
     Raises:
         InputError: the loss is no longer a number.
     """
-    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
+    layers = backend.training_layers()
+    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"], layers)
     # XLA takes longer to compile such a net for a processor than it saves in a short run.
     model.compile(
         optimizer=make_optimizer(definition),
@@ -122,6 +124,7 @@ def train(
     batch_size = min(definition["batch_size"], len(training))
     steps = len(training) // batch_size
     model.optimizer.build(model.trainable_variables)
+    backend.compile_update(model.optimizer, model.count_params())
     # Weights, moving averages, what dropout draws next, moments; all else follows from the seed and the epoch.
     variables = [*model.variables, *model.optimizer.variables]
     history, timing = [], []
@@ -147,9 +150,11 @@ def train(
         order = rng.permutation(training)
         model.optimizer.learning_rate = learning_rate(definition, epoch)
         sums = {"loss": 0.0, "accuracy": 0.0}
-        for step in range(steps):
-            rows = order[step * batch_size : (step + 1) * batch_size]
-            inputs = model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
+
+        def prepare(rows, rng=rng):
+            return rows, model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
+
+        for rows, inputs in one_ahead(prepare, np.split(order[: steps * batch_size], steps)):
             logs = model.train_on_batch(inputs, labels[rows], weights[labels[rows]], return_dict=True)
             sums = {key: sums[key] + float(logs[key]) for key in sums}
             check_loss(logs["loss"], name, epoch, definition)
@@ -206,6 +211,22 @@ def train(
     final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
     final.set_weights(best_weights if best_weights is not None else model.get_weights())
     return TrainedFold(final, history, timing)
+
+
+def one_ahead(function, items):
+    """Yield `function(item)` of each item in their order, each computed while the caller works on the one before.
+
+    So a GPU need not wait for its input. The calls are made one after the other.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = None
+        for item in items:
+            following = pool.submit(function, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
 
 
 def check_loss(loss: float, name: str, epoch: int, definition: dict) -> None:

@@ -72,3 +72,23 @@ def test_value_and_gradient_by_hand():
     values, gradients = function(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32), np.array([[1.0], [2.0]], np.float32))
     np.testing.assert_allclose(values, [5, 18])
     np.testing.assert_allclose(gradients, [[2, 4], [12, 0]])
+
+
+@pytest.mark.parametrize("asked", ["float32", "bfloat16"])
+def test_a_precision_that_is_asked_for_is_taken(asked):
+    assert backend.choose_precision(asked, 1.0) == (asked, "as the definition says")
+
+
+@pytest.mark.parametrize(
+    ("flags", "chosen", "reason"),
+    [
+        ("fpu avx512_bf16 sse2", "bfloat16", "the processor has avx512_bf16"),
+        ("fpu amx_bf16 avx512_bf16", "bfloat16", "the processor has amx_bf16 and avx512_bf16"),
+        ("fpu avx512f", "float32", "the processor has neither avx512_bf16 nor amx_bf16"),
+    ],
+)
+def test_the_precision_follows_what_the_processor_has(flags, chosen, reason, monkeypatch):
+    text = f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\nbogomips\t: 1\n\nprocessor\t: 1\n"
+    monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: text)
+    assert backend.choose_precision("auto", 0.25) == (chosen, f"as {reason}")
+    assert backend.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
