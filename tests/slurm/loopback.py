@@ -103,14 +103,18 @@ class Project:
         """Training batches of all processes together."""
         return self.batches.stat().st_size if self.batches.exists() else 0
 
-    def fold_processes(self):
-        """The processes that train a fold of this project, wherever Slurm has started them."""
+    def processes(self):
+        """The processes that work in this project, wherever Slurm has started them, and their command lines."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
             command = process.info["cmdline"] or []
-            if command and command[-1].endswith("train_fold.py") and str(self.folder) in command[-1]:
-                found.append(process)
+            if any(str(self.folder) in argument for argument in command):
+                found.append((process, command))
         return found
+
+    def fold_processes(self):
+        """Those of them that train a fold."""
+        return [process for process, command in self.processes() if command[-1].endswith("train_fold.py")]
 
 
 def wait_until(condition, seconds=120):
