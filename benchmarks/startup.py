@@ -7,6 +7,7 @@ first training batch, before the step is traced.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -82,8 +83,9 @@ def seconds_to_the_first_batch(folder: Path) -> float:
         if snakemake.poll() is not None:
             sys.exit(f"{FOLD} came to no batch")
         if started is None:
-            jobs = psutil.Process(snakemake.pid).children(recursive=True)
-            started = next((job.create_time() for job in jobs if job.cmdline()[-1].endswith("train_fold.py")), None)
+            with contextlib.suppress(psutil.Error):
+                jobs = psutil.Process(snakemake.pid).children(recursive=True)
+                started = next((job.create_time() for job in jobs if "train_fold.py" in " ".join(job.cmdline())), None)
         time.sleep(0.02)
     reached = time.time()
     snakemake.wait()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fercv import backend, jobs
-from fercv.checkpoint import Checkpoints, checkpoint_path, held, remove_recorded, sync
+from fercv.checkpoint import Checkpoints, checkpoint_path, finished_mark, held, remove_recorded, sync
 from fercv.folds import inner_split
 from fercv.hashing import derive_seed, file_digest
 from fercv.metrics import fold_measures
@@ -25,6 +25,7 @@ def main(snakemake):
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
     path = checkpoint_path(config["directory"], config["experiment"], snakemake.wildcards.model, fold)
     with held(path.with_suffix(".lock"), name):
+        finished_mark(path).unlink(missing_ok=True)
         backend.take_gpu(name, jobs.jobs_per_gpu(snakemake))
         precision, reason = backend.choose_precision(definition["precision"], definition["settings"].get("width", 1.0))
         backend.configure(snakemake.threads, seed, precision)
@@ -39,6 +40,8 @@ def main(snakemake):
         # Before this fold's checkpoint goes, its outputs must be there even after a power cut.
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
+        if path.exists():
+            finished_mark(path).touch()
     remove_recorded(config["directory"], config["experiment"])
 
 

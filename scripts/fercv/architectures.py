@@ -25,7 +25,7 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
     changed its naming scheme within block 3.
 
     Args:
-        layers: `keras.layers`.
+        layers: `keras.layers`, or what stands in its place.
         image_shape: (height, width, 1).
         classes: number of classes.
         width: factor on the number of filters and units of every hidden layer.

@@ -60,9 +60,11 @@ def transform_images(images, transforms):
     # Keras takes the first two rows of each matrix, and two zeros of a projection that we don't use.
     flat = np.zeros((len(transforms), 8), np.float32)
     flat[:, :6] = transforms[:, :2].reshape(-1, 6)
-    moved = keras.ops.image.affine_transform(
-        np.asarray(images, np.float32)[..., np.newaxis], flat, interpolation="bilinear", fill_mode="nearest"
-    )
+    # A GPU has the step before it to compute meanwhile.
+    with keras.device("cpu:0"):
+        moved = keras.ops.image.affine_transform(
+            np.asarray(images, np.float32)[..., np.newaxis], flat, interpolation="bilinear", fill_mode="nearest"
+        )
     return keras.ops.convert_to_numpy(moved)[..., 0]
 
 

@@ -181,28 +181,36 @@ def checkpoint_path(directory: str | Path, experiment: str, model: str, fold: st
 
 
 def remove_recorded(directory: str | Path, experiment: str) -> None:
-    """Remove the checkpoints of folds that Snakemake has recorded as complete.
+    """Remove the checkpoints of folds that are finished and that Snakemake has recorded as complete.
 
     A fold doesn't do so itself: where Snakemake is killed or gives up before it has recorded the outputs, it has them
-    made again, and the last epoch's checkpoint makes that a matter of seconds.
+    made again, and the last epoch's checkpoint makes that a matter of seconds. What can't be removed costs a warning.
 
     Args:
         directory: where Snakemake runs, with `results` and `.snakemake`.
         experiment: name of the experiment.
     """
-    open_outputs = marked_incomplete(Path(directory, ".snakemake", "incomplete"))
     folder = Path(directory, "results", experiment, "checkpoints")
-    for path in folder.glob("*.checkpoint"):
-        model, _, fold = path.stem.rpartition("_")
-        outputs = Path("results", experiment, model, "folds", fold)
-        if Path(directory, outputs, "model.keras").exists() and not any(
-            Path(output).parent == outputs for output in open_outputs
-        ):
-            path.unlink(missing_ok=True)
-            # A kill may have left it.
-            part_of(path).unlink(missing_ok=True)
+    try:
+        open_outputs = marked_incomplete(Path(directory, ".snakemake", "incomplete"))
+        for mark in folder.glob("*.finished"):
+            model, _, fold = mark.stem.rpartition("_")
+            outputs = Path("results", experiment, model, "folds", fold)
+            recorded = all(Path(output).parent != outputs for output in open_outputs)
+            # Snakemake takes its marks off the outputs of a job that failed as well, and then deletes them.
+            if recorded and Path(directory, outputs, "model.keras").exists():
+                path = mark.with_suffix(".checkpoint")
+                for file in (path, part_of(path), mark):
+                    file.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("checkpoints of finished folds are left in %s: %s", folder, error)
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def finished_mark(path: Path) -> Path:
+    """The empty file that says of a checkpoint that its fold's outputs are complete and on the disk."""
+    return path.with_suffix(".finished")
 
 
 def marked_incomplete(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""What TensorFlow computes faster on a processor in another form than Keras gives it: the same sums, fewer passes.
+"""What TensorFlow computes faster in another form than Keras gives it: the same sums, fewer passes over the memory.
 
 A model is trained with these and saved with Keras' own layers, which take the same weights. benchmarks/README.md has
 what each gains. Imported by fercv.backend alone.
@@ -23,8 +23,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        """As Keras' layer: (n, height, width, channels) of any float dtype to the same; others are left to it."""
-        if len(inputs.shape) != 4 or self.axis not in (-1, 3) or not (self.scale and self.center) or self.synchronized:
+        """As Keras' layer: (n, height, width, channels), float32 or bfloat16, to the same; others are left to it."""
+        plain = self.axis in (-1, 3) and self.scale and self.center and mask is None
+        if len(inputs.shape) != 4 or not plain or self.synchronized or self.renorm:
             return super().call(inputs, training=training, mask=mask)
         learning = bool(training and self.trainable)
         moving = {} if learning else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}

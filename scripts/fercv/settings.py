@@ -54,6 +54,9 @@ def check_syntax(path: str | Path) -> None:
         ) from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: no YAML, {' '.join(str(error).split())}; correct it") from None
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        # What PyYAML lets through of values that look like a date or a number and are none.
+        raise InputError(f"{path}: a value that cannot be read, {' '.join(str(error).split())}; quote it") from None
     if not isinstance(content, dict):
         found = "nothing" if content is None else legible(content)
         raise InputError(f"{path}: {found} found, a block of keys expected; restore it")

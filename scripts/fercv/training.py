@@ -124,7 +124,7 @@ def train(
     batch_size = min(definition["batch_size"], len(training))
     steps = len(training) // batch_size
     model.optimizer.build(model.trainable_variables)
-    backend.compile_update(model.optimizer, model.count_params())
+    backend.compile_update(model.optimizer, sum(math.prod(weight.shape) for weight in model.trainable_variables))
     # Weights, moving averages, what dropout draws next, moments; all else follows from the seed and the epoch.
     variables = [*model.variables, *model.optimizer.variables]
     history, timing = [], []

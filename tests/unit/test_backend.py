@@ -90,5 +90,6 @@ def test_a_precision_that_is_asked_for_is_taken(asked):
 def test_the_precision_follows_what_the_processor_has(flags, chosen, reason, monkeypatch):
     text = f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\nbogomips\t: 1\n\nprocessor\t: 1\n"
     monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: text)
+    monkeypatch.setattr(backend, "on_processor", lambda: True)
     assert backend.choose_precision("auto", 0.25) == (chosen, f"as {reason}")
     assert backend.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")

@@ -11,6 +11,7 @@ from fercv.checkpoint import (
     State,
     UnusableError,
     checkpoint_path,
+    finished_mark,
     held,
     read_checkpoint,
     remove_recorded,
@@ -163,7 +164,9 @@ def test_a_share_of_zero_saves_nothing(tmp_path):
 def two_folds(tmp_path):
     """Two folds with their checkpoints and outputs, and Snakemake's own records of files."""
     for fold in ("00", "01"):
-        write_checkpoint(checkpoint_path(tmp_path, "an-experiment", "a_cnn", fold), RUN, STATE)
+        path = checkpoint_path(tmp_path, "an-experiment", "a_cnn", fold)
+        write_checkpoint(path, RUN, STATE)
+        finished_mark(path).touch()
         outputs = tmp_path / "results" / "an-experiment" / "a_cnn" / "folds" / fold
         outputs.mkdir(parents=True)
         (outputs / "model.keras").touch()
@@ -189,14 +192,31 @@ def test_the_checkpoint_of_a_fold_that_is_not_recorded_stays(two_folds, output):
     persistence._mark_incomplete("results/another-experiment/a_cnn/folds/00/model.keras", None)
     persistence._mark_incomplete("x" * 400, None)
     remove_recorded(directory, "an-experiment")
-    assert left(directory) == ["a_cnn_01.checkpoint"]
+    assert left(directory) == ["a_cnn_01.checkpoint", "a_cnn_01.finished"]
 
 
 def test_the_checkpoint_of_a_fold_without_outputs_stays(two_folds):
     directory, _ = two_folds
     (directory / "results" / "an-experiment" / "a_cnn" / "folds" / "00" / "model.keras").unlink()
     remove_recorded(directory, "an-experiment")
+    assert left(directory) == ["a_cnn_00.checkpoint", "a_cnn_00.finished"]
+
+
+def test_the_checkpoint_of_a_fold_that_failed_stays_beside_outputs_that_were_kept(two_folds):
+    """Snakemake's --keep-incomplete keeps them, and takes its own marks off them."""
+    directory, _ = two_folds
+    finished_mark(checkpoint_path(directory, "an-experiment", "a_cnn", "00")).unlink()
+    remove_recorded(directory, "an-experiment")
     assert left(directory) == ["a_cnn_00.checkpoint"]
+
+
+def test_checkpoints_that_cannot_be_removed_cost_a_warning(two_folds, monkeypatch, caplog):
+    def refused(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
+    remove_recorded(two_folds[0], "an-experiment")
+    assert "Read-only file system" in caplog.text
 
 
 HOLDER = """

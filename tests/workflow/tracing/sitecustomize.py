@@ -2,10 +2,10 @@
 
 FERCV_CALLS: a folder; each process leaves a file in it: its script, then `module function` a line for each function of
     the library that it called.
-FERCV_BATCHES: a file that grows by a byte with each training batch.
+FERCV_BATCHES: a file that grows by a byte with each batch that is made ready for training, one ahead of it.
 FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
-    fifth training batch, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9` before it
-    renames its second file, `write 9 9` at the ninth piece that it writes of checkpoints.
+    fifth batch is made ready, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9`
+    before it renames its second file, `write 9 9` at the ninth piece that it writes of checkpoints.
 FERCV_ONCE: a file; the signal is sent only by the process that can make it, and so never again.
 FERCV_ASK_EACH_SECOND: Snakemake asks its scheduler for news each second, however long there have been none.
 """
