@@ -1,4 +1,4 @@
-"""How fast filters are visualized: in batches, one at a time, and by tf-keras-vis.
+"""How fast filters are visualized: in batches in both precisions, one at a time, and by tf-keras-vis.
 
 `python benchmarks/visualization.py` takes about five minutes. It ascends filters of block4_pool of a full-width cnn of
 random weights (speed doesn't depend on them): as this program does, 64 at a time; one filter at a time, eagerly and
@@ -33,12 +33,20 @@ def build():
     return build_model("cnn", (48, 48, 1), 7, {})
 
 
-def in_batches(model, filters, steps):
+def in_batches(model, filters, steps, precision="bfloat16"):
     """This program's way."""
     from fercv.ascent import ascend_filters
+    from fercv.models import computing_in
 
     ascend_filters(
-        model, LAYER, range(filters), image_shape=(48, 48), steps=steps, step_size=0.1, seed=0, batch_size=BATCH
+        computing_in(precision, model),
+        LAYER,
+        range(filters),
+        image_shape=(48, 48),
+        steps=steps,
+        step_size=0.1,
+        seed=0,
+        batch_size=BATCH,
     )
 
 
@@ -83,7 +91,8 @@ def compare_ways(repeats):
     model = build()
     # (filters, steps) of a measurement, so that each takes some seconds.
     ways = {
-        "64 at a time, this program": (in_batches, BATCH, 20),
+        "this program, bfloat16": (in_batches, BATCH, 20),
+        "this program, float32": (lambda *given: in_batches(*given, precision="float32"), BATCH, 20),
         "one at a time, eager": (lambda *given: one_at_a_time(*given, compiled=False), 2, 20),
         "one at a time, compiled": (lambda *given: one_at_a_time(*given, compiled=True), 4, 20),
     }
@@ -96,11 +105,11 @@ def compare_ways(repeats):
     cost = {}
     for round_number in range(repeats + 1):
         for name, (way, filters, steps) in ways.items():
-            # Twice as many steps, to take what happens once (tracing, reading back) out of the difference.
+            # One step beside many, to take what happens once (tracing, reading back) out of the difference.
             seconds = []
-            for factor in (1, 2):
+            for number in (1, 1 + steps):
                 began = time.perf_counter()
-                way(model, filters, steps * factor)
+                way(model, filters, number)
                 seconds.append(time.perf_counter() - began)
             if round_number > 0:
                 cost.setdefault(name, []).append(1000 * (seconds[1] - seconds[0]) / (filters * steps))

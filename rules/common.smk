@@ -135,6 +135,11 @@ def layer_files(pattern, block):
     return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
 
 
+def precision(wildcards):
+    """What a model is to compute in where float32 is not needed: float32, bfloat16 or auto."""
+    return definition(wildcards)["precision"]
+
+
 def width(wildcards):
     """Width multiplier of a model; architectures without one count as full width."""
     return settings(wildcards).get("width", 1.0)

@@ -87,6 +87,8 @@ rule ascend_filters:
         image_size=config["data"]["image_size"],
         seed=config["seed"],
         architecture=architecture,
+        width=width,
+        precision=precision,
         code=code("ascend_filters"),
     message:
         "Ascend the filters of {wildcards.layer} of {wildcards.model}"

@@ -1,11 +1,15 @@
 """Find by gradient ascent an image that drives each filter of a layer."""
 
+import logging
+
 import numpy as np
 
 from fercv import backend, jobs
 from fercv.ascent import ascend_filters
 from fercv.hashing import derive_seed
-from fercv.models import find_layer, load_model
+from fercv.models import computing_in, find_layer, load_model
+
+log = logging.getLogger("fercv")
 
 
 def main(snakemake):
@@ -14,7 +18,9 @@ def main(snakemake):
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
     backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
     backend.configure(snakemake.threads, seed)
-    model = load_model(snakemake.input[0], snakemake.params.architecture)
+    precision, reason = backend.choose_precision(snakemake.params.precision, snakemake.params.width)
+    log.info("ascends in %s, %s", precision, reason)
+    model = computing_in(precision, load_model(snakemake.input[0], snakemake.params.architecture))
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,

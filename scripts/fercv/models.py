@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fercv.backend import keras
+from fercv.backend import keras, training_layers
 from fercv.errors import InputError, did_you_mean
 from fercv.preprocessing import model_inputs
 
@@ -73,6 +73,26 @@ def load_model(path, architecture: str | None = None, classes: int | None = None
     if classes is not None and model.output_shape[-1] != classes:
         raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {mending}")
     return model
+
+
+def computing_in(precision: str, model):
+    """A model that computes in a precision: itself in float32, a copy of the same weights in bfloat16.
+
+    Args:
+        precision: `float32` or `bfloat16`.
+        model: a float32 Keras model, as `load_model` gives it.
+    """
+    if precision == "float32":
+        return model
+    layers = training_layers()
+
+    def copy(layer):
+        kind = getattr(layers, type(layer).__name__, type(layer))
+        return kind.from_config(layer.get_config() | {"dtype": "mixed_bfloat16"})
+
+    copied = keras.models.clone_model(model, clone_function=copy)
+    copied.set_weights(model.get_weights())
+    return copied
 
 
 def predict(model, images, rows, batch_size: int):

@@ -4,6 +4,7 @@ import pytest
 from fercv.ascent import ascend_filters
 from fercv.backend import keras
 from fercv.errors import InputError
+from fercv.models import computing_in
 
 SHAPE = (8, 6)
 layers = keras.layers
@@ -142,3 +143,17 @@ def test_memory_is_bounded_by_the_batch(monkeypatch):
     monkeypatch.setattr(ascent, "value_and_gradient", recording)
     ascend_filters(make_convolution_model(), "convolution", range(5), steps=1, **{**SETTINGS, "batch_size": 2})
     assert seen == [2] * 6
+
+
+@pytest.mark.parametrize("layer", ["normalization", "deeper"])
+def test_in_bfloat16_nearly_the_same_is_ascended(layer):
+    exact = make_convolution_model()
+    rounded = computing_in("bfloat16", exact)
+    assert computing_in("float32", exact) is exact
+    assert rounded.get_layer("deeper").compute_dtype == "bfloat16"
+    results = [ascend_filters(model, layer, range(3), steps=20, **SETTINGS) for model in (exact, rounded)]
+    assert results[1].images.dtype == np.float32
+    for exactly, nearly in zip(results[0].images, results[1].images, strict=True):
+        assert correlation(exactly, nearly) > 0.9
+    np.testing.assert_allclose(results[1].activations[:, -1], results[0].activations[:, -1], rtol=0.05)
+    assert (results[1].activations[:, -1] > results[1].activations[:, 0]).all()
