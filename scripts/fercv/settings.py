@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator, validators
 from fercv import architectures
 from fercv.errors import InputError, did_you_mean
 
+# libyaml's, where PyYAML was built with it: several times as fast.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 # The order of FER2013's labels; fercv.synthetic, which is too heavy for the Snakefile, draws the same.
@@ -39,9 +41,7 @@ def check_syntax(path: str | Path) -> None:
         InputError: one line that names the file, the line and what is wrong there.
     """
     try:
-        content = yaml.load(
-            Path(path).read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: it is not in UTF-8; save it in that encoding") from None
@@ -77,7 +77,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         InputError: one line that names the file, the key, its value, what is expected and the mending.
     """
     with SCHEMA.open(encoding="utf-8") as file:
-        schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        schema = yaml.load(file, Loader=LOADER)
     check_schema(config, schema, files)
 
     config = copy.deepcopy(dict(config))
@@ -332,7 +332,7 @@ def origin(files: Sequence[str], key: Sequence) -> str:
     """The last of the config files that holds a key; the last file, or the command line, where none does."""
     for file in reversed(files):
         with Path(file).open(encoding="utf-8") as opened:
-            node = yaml.load(opened, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            node = yaml.load(opened, Loader=LOADER)
         for part in key:
             inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
             if not inside:
