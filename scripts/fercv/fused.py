@@ -66,7 +66,8 @@ def convolve(inputs, kernel, bias):
         margins = [[0, 0], *([size // 2] * 2 for size in kernel.shape[:2]), [0, 0]]
         of_kernel = tf.nn.conv2d(tf.transpose(inputs, [3, 1, 2, 0]), tf.transpose(errors, [1, 2, 0, 3]), 1, margins)
         of_inputs = tf.nn.conv2d_transpose(errors, kernel, tf.shape(inputs), 1)
-        return of_inputs, tf.transpose(of_kernel, [1, 2, 0, 3]), tf.raw_ops.BiasAddGrad(out_backprop=errors)
+        # The gradient that belongs to bias_add sums in bfloat16, whose eight bits lose a long sum; this in float32.
+        return of_inputs, tf.transpose(of_kernel, [1, 2, 0, 3]), tf.reduce_sum(errors, [0, 1, 2])
 
     return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "SAME"), bias), gradients
 

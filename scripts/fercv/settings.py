@@ -15,8 +15,6 @@ from jsonschema import Draft202012Validator, validators
 from fercv import architectures
 from fercv.errors import InputError, did_you_mean
 
-# libyaml's, where PyYAML was built with it: several times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 # The order of FER2013's labels; fercv.synthetic, which is too heavy for the Snakefile, draws the same.
@@ -41,7 +39,8 @@ def check_syntax(path: str | Path) -> None:
         InputError: one line that names the file, the line and what is wrong there.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: it is not in UTF-8; save it in that encoding") from None
@@ -52,8 +51,9 @@ def check_syntax(path: str | Path) -> None:
         raise InputError(
             f"{path}, line {place.line + 1}: no YAML, {error.problem}; correct that line or the one before it"
         ) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML, {' '.join(str(error).split())}; correct it") from None
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise InputError(f"{path}, line {line}: no YAML, the character #{error.character:04x}; delete it") from None
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
         # What PyYAML lets through of values that look like a date or a number and are none.
         raise InputError(f"{path}: a value that cannot be read, {' '.join(str(error).split())}; quote it") from None
@@ -77,7 +77,9 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         InputError: one line that names the file, the key, its value, what is expected and the mending.
     """
     with SCHEMA.open(encoding="utf-8") as file:
-        schema = yaml.load(file, Loader=LOADER)
+        # libyaml's parser, where PyYAML was built with it, is several times as fast. Config files are left to PyYAML's
+        # own, which Snakemake reads them with: libyaml takes some tabs that it refuses.
+        schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     check_schema(config, schema, files)
 
     config = copy.deepcopy(dict(config))
@@ -332,7 +334,7 @@ def origin(files: Sequence[str], key: Sequence) -> str:
     """The last of the config files that holds a key; the last file, or the command line, where none does."""
     for file in reversed(files):
         with Path(file).open(encoding="utf-8") as opened:
-            node = yaml.load(opened, Loader=LOADER)
+            node = yaml.safe_load(opened)
         for part in key:
             inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
             if not inside:

@@ -13,11 +13,11 @@ import zipfile
 
 import numpy as np
 import pytest
-import yaml
 from helpers import REPOSITORY
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
+from snakemake.common.configfile import load_configfile
 
 from fercv.datasets import read_dataset
 from fercv.errors import InputError
@@ -188,7 +188,7 @@ def test_a_config_file_with_random_damage(tmp_path):
         path.write_bytes(edited(content, edits))
         try:
             check_syntax(path)
-            complete_config(yaml.safe_load(path.read_text(encoding="utf-8")), [])
+            complete_config(load_configfile(path), [])
         except InputError as error:
             one_line(error)
 

@@ -227,10 +227,11 @@ def test_fold_names_are_padded(number, first, last):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, did not find expected ',' or ']'"),
-        (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found a tab character"),
+        (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, expected ',' or ']'"),
+        (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found character '\\t'"),
+        (b"data:\n  sou\trce: synthetic\n", r"line 2: no YAML, found character '\\t'"),
         (b"seed: 3\n# caf\xe9\n", r"line 2: it is not in UTF-8; save it in that encoding"),
-        (b"seed: \x00\n", r"no YAML, .*control characters are not allowed"),
+        (b"seed: \x00\n", r"line 1: no YAML, the character #0000; delete it"),
         (
             b"seed: !!python/object/apply:os.getpid []\n",
             r"line 1: no YAML, could not determine a constructor for the tag",
@@ -247,6 +248,7 @@ def test_fold_names_are_padded(number, first, last):
     ids=[
         "bracket",
         "tab",
+        "tab in a key",
         "encoding",
         "NUL",
         "tag",
