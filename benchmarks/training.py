@@ -1,10 +1,11 @@
-"""How fast a fold trains: against stock Keras, PyTorch and the processor's peak; input, idle time, memory, threads.
+"""How fast a fold trains: against stock Keras, PyTorch and the hardware's peak; input, idle time, memory, jobs at once.
 
 `python benchmarks/training.py` compares, round after round, one process after the other, on random images: `model.fit`
 as a Keras user would write it, this program's training in float32 and bfloat16, PyTorch with what its users tune
-(channels last, bfloat16 autocast, a fused Adam) where it is installed (`pip install torch`), and the matrix product.
-`--threads` compares one job of all threads with as many jobs as threads instead, `--memory` what a fold job holds.
-Each takes some minutes.
+(channels last, bfloat16 autocast, a fused Adam; eager and compiled) where it is installed (`pip install torch`), and
+the matrix product. `--batch-sizes 64 128 256` compares with each of these, `--precisions bfloat16` in one precision.
+`--jobs` compares one job of all threads with 2, 4, ... that share them, or a GPU; `--memory` what a fold job holds.
+Each takes some minutes. What is compared takes a GPU where it sees one.
 """
 
 import argparse
@@ -26,7 +27,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 # GFLOP of a training step of one image: three times a pass through the full-width cnn, twice its multiply-adds.
 GFLOP = {"cnn": 4.23, "fc": 6 * 38.2e6 / 1e9}
-BATCHES = {"cnn": 8, "fc": 40}
+IMAGES = {"cnn": 1024, "fc": 10240}
 
 
 def definition(model, **changes):
@@ -46,7 +47,7 @@ def random_images(count):
     return rng.integers(0, 256, (count, 48, 48), np.uint8), rng.integers(0, 7, count)
 
 
-def stock(model, threads):
+def stock(model, threads, precision, size):
     """Keras as its users write it: arrays, compile, fit; a first short fit traces the step."""
     import keras
     import tensorflow as tf
@@ -54,28 +55,26 @@ def stock(model, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     from fercv import architectures
 
-    asked = definition(model)
-    images, labels = random_images(asked["batch_size"] * BATCHES[model])
+    images, labels = random_images(IMAGES[model] // size * size)
     network = keras.Model(*architectures.find_architecture(model)(keras.layers, (48, 48, 1), 7))
     images = (images / 255).astype(np.float32).reshape(len(images), *network.input_shape[1:])
     network.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    options = {"batch_size": asked["batch_size"], "verbose": 0}
-    network.fit(images[: 2 * asked["batch_size"]], labels[: 2 * asked["batch_size"]], **options)
+    options = {"batch_size": size, "verbose": 0}
+    network.fit(images[: 2 * size], labels[: 2 * size], **options)
     began = time.perf_counter()
     network.fit(images, labels, **options)
     return {"images_per_second": len(images) / (time.perf_counter() - began)}
 
 
-def ours(model, threads, precision):
+def ours(model, threads, precision, size):
     """This program's training, augmentation and checkpoints included; the first epoch traces and doesn't count."""
     from fercv import backend, training
     from fercv.checkpoint import Checkpoints
     from fercv.preprocessing import model_inputs
 
-    asked = definition(model, epochs=3, precision=precision)
-    size = asked["batch_size"]
+    asked = definition(model, epochs=3, precision=precision, batch_size=size)
     backend.configure(threads, 1, precision)
-    images, labels = random_images(size * (BATCHES[model] + 1))
+    images, labels = random_images((IMAGES[model] // size + 1) * size)
     rows = np.arange(len(images))
     noted = {"saving": 0.0}
     augment = training.augment
@@ -100,8 +99,8 @@ def ours(model, threads, precision):
     told = sum(row["seconds"] + row["validation_seconds"] for row in trained.timing)
     wall = noted["end"] - noted["first batch"]
     rng, began = np.random.default_rng(0), time.perf_counter()
-    for step in range(10):
-        model_inputs(augment(images[step * size : (step + 1) * size], asked["augmentation"], rng), (48, 48, 1))
+    for _ in range(10):
+        model_inputs(augment(images[:size], asked["augmentation"], rng), (48, 48, 1))
     per_image = (time.perf_counter() - began) / (10 * size)
     rate = statistics.median(row["images_per_second"] for row in trained.timing[1:])
     return {
@@ -112,13 +111,13 @@ def ours(model, threads, precision):
     }
 
 
-def pytorch(model, threads, precision):
-    """The same net in PyTorch, eager, as tuned as its users do it."""
+def pytorch(model, threads, precision, size, compiled=False):
+    """The same net in PyTorch, as tuned as its users do it; the first two steps warm up and don't count."""
     import torch
     from torch import nn
 
     torch.set_num_threads(threads)
-    size, channels, modules = definition(model)["batch_size"], 1, []
+    device, channels, modules = "cuda" if torch.cuda.is_available() else "cpu", 1, []
     if model == "cnn":
         for convolutions, filters in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]:
             for _ in range(convolutions):
@@ -133,27 +132,33 @@ def pytorch(model, threads, precision):
         modules += [nn.Linear(channels, units), nn.LeakyReLU(0.2), *extra]
         channels = units
     network = nn.Sequential(*modules, nn.Linear(channels, 7))
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 5e-4, fused=True)
-    images, labels = random_images(size * BATCHES[model])
+    forward = torch.compile(network) if compiled else network
+    images, labels = random_images(IMAGES[model] // size * size)
     images = torch.from_numpy((images / 255).astype(np.float32))[:, None]
     labels = torch.from_numpy(labels)
     seconds = []
-    for step in range(BATCHES[model] + 2):
+    for step in range(len(images) // size + 2):
         rows = torch.arange(step * size, (step + 1) * size) % len(images)
         began = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            outputs = network(images[rows].contiguous(memory_format=torch.channels_last))
-        loss = nn.functional.cross_entropy(outputs.float(), labels[rows])
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            outputs = forward(images[rows].to(device).contiguous(memory_format=torch.channels_last))
+        loss = nn.functional.cross_entropy(outputs.float(), labels[rows].to(device))
         loss.backward()
         optimizer.step()
         loss.item()
         seconds.append(time.perf_counter() - began)
-    return {"images_per_second": size * BATCHES[model] / sum(seconds[2:])}
+    return {"images_per_second": len(images) / sum(seconds[2:])}
 
 
-def peak(model, threads, precision):
+def compiled_pytorch(model, threads, precision, size):
+    """The same by `torch.compile`."""
+    return pytorch(model, threads, precision, size, compiled=True)
+
+
+def peak(model, threads, precision, size):
     """The images/s that a step would come to at the speed of TensorFlow's product of 4096 x 4096 matrices."""
     import tensorflow as tf
 
@@ -162,7 +167,7 @@ def peak(model, threads, precision):
     product, seconds = tf.function(tf.matmul), []
     for _ in range(10):
         began = time.perf_counter()
-        product(matrix, matrix).numpy()
+        product(matrix, matrix)[0, 0].numpy()
         seconds.append(time.perf_counter() - began)
     return {"images_per_second": 2 * 4096**3 / min(seconds) / 1e9 / GFLOP[model]}
 
@@ -222,28 +227,29 @@ def spread(values, digits=1):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def compare(model, repeats):
+def compare(model, repeats, precisions, size):
     """Print images/s of each way, and how it compares."""
     threads, rows = os.cpu_count(), {}
-    ways = [
-        ("stock", "float32"), ("ours", "float32"), ("ours", "bfloat16"), ("pytorch", "float32"),
-        ("pytorch", "bfloat16"), ("peak", "bfloat16"),
-    ]  # fmt: skip
+    kinds = ("ours", "pytorch", "compiled_pytorch")
+    ways = [(kind, precision) for kind in kinds for precision in precisions] + [("peak", "bfloat16")]
+    if "float32" in precisions:
+        ways.insert(0, ("stock", "float32"))
     for _ in range(repeats):
         for way in ways:
-            measured = result(child(*way, model, threads))
+            measured = result(child(*way, model, threads, size))
             if measured is not None:
                 rows.setdefault(way, []).append(measured)
-    print(f"\n{model}, {threads} threads: images/s, median (slowest to fastest of {repeats})")
-    if any(len(measured) < repeats for measured in rows.values()) or ("ours", "bfloat16") not in rows:
+    print(f"\n{model}, batch size {size}, {threads} threads: images/s, median (slowest to fastest of {repeats})")
+    own = [("ours", precision) for precision in precisions]
+    if any(len(measured) < repeats for measured in rows.values()) or not set(own) <= set(rows):
         sys.exit(f"a measurement failed: {' '.join(f'{way}: {len(measured)}' for way, measured in rows.items())}")
     rates = {way: [row["images_per_second"] for row in measured] for way, measured in rows.items()}
     for way, values in rates.items():
         memory = max(row["peak"] for row in rows[way])
-        print(f"{' '.join(way):<18} {spread(values):<26} peak memory {memory:.2f} GiB")
-    for way in [("ours", "float32"), ("ours", "bfloat16")]:
-        for other in [("stock", "float32"), ("pytorch", "float32"), ("pytorch", "bfloat16"), ("peak", "bfloat16")]:
-            if other in rates:
+        print(f"{' '.join(way):<25} {spread(values):<26} peak memory {memory:.2f} GiB")
+    for way in own:
+        for other in ways:
+            if other in rates and other[0] != "ours":
                 ratios = [a / b for a, b in zip(rates[way], rates[other], strict=True)]
                 print(f"{' '.join(way)} / {' '.join(other)}: {spread(ratios, 2)}")
         print(
@@ -253,14 +259,18 @@ def compare(model, repeats):
         )
 
 
-def compare_threads(model, repeats):
-    """Print images/s of the whole machine: one job of all threads, and a job for each thread."""
-    cores, ratios = os.cpu_count(), []
+def compare_jobs(model, repeats, precision, size):
+    """Print images/s of the whole machine by the number of jobs that share its cores, or its GPU."""
+    cores, rates = os.cpu_count(), {}
+    numbers = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
     for _ in range(repeats):
-        together = result(child("ours", "bfloat16", model, cores))["images_per_second"]
-        each = [result(process) for process in [child("ours", "bfloat16", model, 1) for _ in range(cores)]]
-        ratios.append(sum(row["images_per_second"] for row in each) / together)
-    print(f"{model}: {cores} jobs x 1 thread / 1 job x {cores} threads: {spread(ratios, 2)}")
+        for jobs in numbers:
+            each = [child("ours", precision, model, cores // jobs, size) for _ in range(jobs)]
+            rates.setdefault(jobs, []).append(sum(result(process)["images_per_second"] for process in each))
+    print(f"\n{model} in {precision}, batch size {size}: images/s together, and compared with one job")
+    for jobs, values in rates.items():
+        ratios = [a / b for a, b in zip(values, rates[1], strict=True)]
+        print(f"{jobs} jobs x {cores // jobs} threads: {spread(values)}, {spread(ratios, 2)}")
 
 
 def compare_memory():
@@ -269,7 +279,7 @@ def compare_memory():
     for images in (28_709, 287_090):
         with tempfile.TemporaryDirectory() as place:
             write_fold_files(images, Path(place))
-            process, largest[images] = child("fold_job", place, "fc", 1), 0
+            process, largest[images] = child("fold_job", place, "fc", 1, 0), 0
             while process.poll() is None:
                 # What the process has for itself: pages of the mapped images are the system's, and shared.
                 status = Path("/proc", str(process.pid), "status").read_text(encoding="utf-8")
@@ -288,27 +298,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--models", nargs="+", default=["cnn", "fc"], choices=["cnn", "fc"])
-    parser.add_argument("--threads", action="store_true")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, help="config.yaml's where it is left out")
+    parser.add_argument("--jobs", action="store_true")
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--run", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        way, precision, model, threads = arguments.run
+        way, precision, model, threads, size = arguments.run
         if way == "fold_job":
             fold_job(Path(precision))
             measured = {}
-        elif way == "stock":
-            measured = stock(model, int(threads))
         else:
-            measured = globals()[way](model, int(threads), precision)
+            measured = globals()[way](model, int(threads), precision, int(size))
         measured["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(json.dumps(measured))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if arguments.memory:
         compare_memory()
-    for model in [] if arguments.memory else arguments.models:
-        (compare_threads if arguments.threads else compare)(model, arguments.repeats)
+        return
+    for model in arguments.models:
+        for size in arguments.batch_sizes or [definition(model)["batch_size"]]:
+            if arguments.jobs:
+                compare_jobs(model, arguments.repeats, arguments.precisions[-1], size)
+            else:
+                compare(model, arguments.repeats, arguments.precisions, size)
 
 
 if __name__ == "__main__":

@@ -115,12 +115,12 @@ def choose_precision(asked: str, width: float) -> tuple[str, str]:
     import tensorflow as tf
 
     for gpu in tf.config.list_physical_devices("GPU"):
-        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
+        if capability is None:  # TensorFlow knows it of NVIDIA's alone.
+            return "float32", "as a GPU does not tell whether it computes in bfloat16"
         if capability < (8, 0):
-            return (
-                "float32",
-                f"as a GPU has compute capability {capability[0]}.{capability[1]}, bfloat16 begins with 8.0",
-            )
+            found = ".".join(map(str, capability))
+            return "float32", f"as a GPU has compute capability {found}, bfloat16 begins with 8.0"
     return "bfloat16", "as the device computes in it"
 
 

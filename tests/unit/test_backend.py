@@ -93,3 +93,29 @@ def test_the_precision_follows_what_the_processor_has(flags, chosen, reason, mon
     monkeypatch.setattr(backend, "on_processor", lambda: True)
     assert backend.choose_precision("auto", 0.25) == (chosen, f"as {reason}")
     assert backend.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "chosen", "reason"),
+    [
+        ([(8, 0), (9, 0)], "bfloat16", "the device computes in it"),
+        ([(9, 0), (7, 5)], "float32", "a GPU has compute capability 7.5, bfloat16 begins with 8.0"),
+        ([None], "float32", "a GPU does not tell whether it computes in bfloat16"),
+    ],
+)
+def test_the_precision_follows_what_the_gpus_can(capabilities, chosen, reason, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(backend, "on_processor", lambda: False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": gpu} if gpu else {}
+    )
+    assert backend.choose_precision("auto", 1.0) == (chosen, f"as {reason}")
+    assert backend.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
+
+
+def test_other_engines_compute_in_float32_unless_asked(monkeypatch):
+    monkeypatch.setattr(backend, "BACKEND", "jax")
+    assert backend.choose_precision("auto", 1.0) == ("float32", "as jax was not tried with bfloat16")
+    assert backend.choose_precision("bfloat16", 1.0)[0] == "bfloat16"
