@@ -31,7 +31,8 @@ try:
     data_files = [] if built_in else source_files(config["data"]["source"])
 except InputError as error:
     sys.exit(str(error))
-if planned_digest("settings", settings_digest(config), workflow.remote_exec) != settings_digest(config):
+found = settings_digest(config)
+if planned_digest("settings", found, workflow.remote_exec) != found:
     sys.exit("a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended")
 
 

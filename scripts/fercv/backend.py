@@ -57,8 +57,8 @@ keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
 __all__ = [
-    "BACKEND", "choose_precision", "compile_update", "configure", "devices", "keras", "software", "take_gpu",
-    "training_layers", "value_and_gradient",
+    "BACKEND", "choose_precision", "compile_update", "configure", "devices", "keras", "on_processor", "software",
+    "take_gpu", "training_layers", "value_and_gradient",
 ]  # fmt: skip
 
 BACKEND = keras.backend.backend()

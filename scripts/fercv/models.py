@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fercv.backend import keras, training_layers
+from fercv.backend import keras, on_processor, training_layers
 from fercv.errors import InputError, did_you_mean
 from fercv.preprocessing import model_inputs
 
@@ -84,7 +84,8 @@ def computing_in(precision: str, model):
     """
     if precision == "float32":
         return model
-    layers = training_layers()
+    # On GPUs TensorFlow has no deterministic gradient of a fused batch normalization by moving averages.
+    layers = training_layers() if on_processor() else keras.layers
 
     def copy(layer):
         kind = getattr(layers, type(layer).__name__, type(layer))

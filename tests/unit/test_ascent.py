@@ -157,3 +157,10 @@ def test_in_bfloat16_nearly_the_same_is_ascended(layer):
         assert correlation(exactly, nearly) > 0.9
     np.testing.assert_allclose(results[1].activations[:, -1], results[0].activations[:, -1], rtol=0.05)
     assert (results[1].activations[:, -1] > results[1].activations[:, 0]).all()
+
+
+def test_on_gpus_batch_normalization_stays_one_with_a_deterministic_gradient(monkeypatch):
+    monkeypatch.setattr("fercv.models.on_processor", lambda: False)
+    normalization = computing_in("bfloat16", make_convolution_model()).get_layer("normalization")
+    assert type(normalization) is layers.BatchNormalization
+    assert normalization.compute_dtype == "bfloat16"
