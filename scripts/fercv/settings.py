@@ -5,6 +5,7 @@ Standard library, PyYAML and jsonschema only, since the Snakefile runs this at e
 
 import contextlib
 import copy
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 # The order of FER2013's labels; fercv.synthetic, which is too heavy for the Snakefile, draws the same.
 SYNTHETIC_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+NAME = "a name of letters, digits, - and _ that begins with a letter"
 RESERVED = ("index", "label", "usage", "true", "in_training")
 
 TYPE_NAMES = {
@@ -36,11 +38,11 @@ def check_syntax(path: str | Path) -> None:
     """Refuse a config file that is no YAML in UTF-8, before Snakemake reads it and leaves its name and place out.
 
     Raises:
-        InputError: one line that names the file, the line and what is wrong there.
+        InputError: one line that names the file, the line and what is wrong there; also where it would run code.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        content = read_config(text, yaml.SafeLoader)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: it is not in UTF-8; save it in that encoding") from None
@@ -54,12 +56,29 @@ def check_syntax(path: str | Path) -> None:
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise InputError(f"{path}, line {line}: no YAML, the character #{error.character:04x}; delete it") from None
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError, RecursionError) as error:
         # What PyYAML lets through of values that look like a date or a number and are none.
         raise InputError(f"{path}: a value that cannot be read, {' '.join(str(error).split())}; quote it") from None
     if not isinstance(content, dict):
         found = "nothing" if content is None else legible(content)
         raise InputError(f"{path}: {found} found, a block of keys expected; restore it")
+    if "__use_yte__" in content:
+        raise InputError(f"{path}: __use_yte__ would have Snakemake run code of this file; take it out")
+
+
+def read_config(text: str, loader) -> object:
+    """The content of a config file as Snakemake takes it: JSON, or else YAML by PyYAML's own parser.
+
+    libyaml's parser would be faster, and takes some tabs that PyYAML refuses.
+
+    Args:
+        text: the file's.
+        loader: of PyYAML; Snakemake's is `yaml.FullLoader`, `yaml.SafeLoader` knows fewer tags.
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, Loader=loader)
 
 
 def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
@@ -77,8 +96,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         InputError: one line that names the file, the key, its value, what is expected and the mending.
     """
     with SCHEMA.open(encoding="utf-8") as file:
-        # libyaml's parser, where PyYAML was built with it, is several times as fast. Config files are left to PyYAML's
-        # own, which Snakemake reads them with: libyaml takes some tabs that it refuses.
+        # libyaml's parser, where PyYAML was built with it: several times as fast.
         schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     check_schema(config, schema, files)
 
@@ -186,6 +204,8 @@ def check_data(config: Mapping, files: Sequence[str]) -> None:
                 f"expected names that differ in more than case, without outer spaces, other than {names(RESERVED)}, "
                 "which name columns of the tables",
             )
+        if not name.isprintable():
+            refuse(files, ["data", "classes"], name, "expected names without line breaks and other hidden characters")
         seen.add(name.casefold())
     if data["source"] == "synthetic":
         if list(data["classes"]) != list(SYNTHETIC_CLASSES):
@@ -285,20 +305,23 @@ def explain(error, files: Sequence[str]) -> str:
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in value)
         return f"{origin(files, path)}: {dotted([*path, missing])} is missing; config.yaml shows it"
+    if "propertyNames" in error.absolute_schema_path:
+        key = [*path, value]
+        return f"{origin(files, key)}: {dotted(key)} is no name, expected {NAME}; rename it, or quote it if it is one"
     description = rule.get("description")
     if description is None:
         kinds = rule.get("type", [])
         kinds = [kinds] if isinstance(kinds, str) else kinds
         description = " or ".join(TYPE_NAMES[kind] for kind in kinds) or f"what {error.validator} asks"
         if "pattern" in rule:
-            description = "a name of letters, digits, - and _ that begins with a letter"
+            description = NAME
     hint = ""
     if isinstance(value, str) and rule.get("type") in ("number", "integer"):
         with contextlib.suppress(ValueError):
             hint = f" (YAML reads {value} as a text: write {float(value)!r}, without quotes)"
     if isinstance(value, str) and "enum" in rule:
         hint = did_you_mean(value, rule["enum"])
-    return f"{origin(files, path)}: {dotted(path)} is {shown(value)}, expected {description}{hint}"
+    return f"{origin(files, path, value)}: {dotted(path)} is {shown(value)}, expected {description}{hint}"
 
 
 def with_defaults(value: Mapping, schema: Mapping) -> dict:
@@ -330,18 +353,22 @@ def refuse(files: Sequence[str], key: Sequence, value, text: str) -> None:
     raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
 
 
-def origin(files: Sequence[str], key: Sequence) -> str:
-    """The last of the config files that holds a key; the last file, or the command line, where none does."""
+def origin(files: Sequence[str], key: Sequence, *value) -> str:
+    """The last of the config files that holds a key, with a value if one is given; where none does, what may have."""
     for file in reversed(files):
-        with Path(file).open(encoding="utf-8") as opened:
-            node = yaml.safe_load(opened)
+        try:
+            node = read_config(Path(file).read_text(encoding="utf-8"), yaml.FullLoader)
+        except (OSError, ValueError, yaml.YAMLError):
+            # Snakemake has read it, perhaps by a template of its own; here it is asked for a name only.
+            continue
         for part in key:
             inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
             if not inside:
                 break
             node = node[part]
         else:
-            return str(file)
+            if not value or node == value[0]:
+                return str(file)
     return f"{files[-1]} or --config" if files else "config"
 
 

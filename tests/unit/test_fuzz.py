@@ -21,6 +21,7 @@ from snakemake.common.configfile import load_configfile
 
 from fercv.datasets import read_dataset
 from fercv.errors import InputError
+from fercv.planning import settings_digest
 from fercv.settings import check_syntax, complete_config
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
@@ -143,9 +144,11 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
     st.sampled_from(["cnn", "fc", "full", "demo", "synthetic", "conv2_pool", "..", "a/b", "1e-3", 10**400]),
 )  # fmt: skip
+# What YAML makes of keys such as 2024, yes, 1.5 or 2024-01-01.
+KEYS = st.one_of(st.text(max_size=8), st.integers(), st.booleans(), st.floats(), st.none(), st.dates())
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
 )
 
 
@@ -172,11 +175,11 @@ def test_configurations_with_random_values(base_config):
             except (KeyError, TypeError, IndexError):
                 continue
         try:
-            complete_config(config, [])
+            settings_digest(complete_config(config, []))
         except InputError as error:
             one_line(error)
 
-    change = st.tuples(st.sampled_from(every_place), VALUES, st.one_of(st.none(), st.text(max_size=8)))
+    change = st.tuples(st.sampled_from(every_place), VALUES, st.one_of(st.none(), KEYS))
     for_a_while(check, st.lists(change, min_size=1, max_size=3))
 
 
@@ -188,7 +191,7 @@ def test_a_config_file_with_random_damage(tmp_path):
         path.write_bytes(edited(content, edits))
         try:
             check_syntax(path)
-            complete_config(load_configfile(path), [])
+            settings_digest(complete_config(load_configfile(path), [path]))
         except InputError as error:
             one_line(error)
 

@@ -121,6 +121,12 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("seed", 10**400, ["seed", "4294967295"]),
         ("saliency/threshold", 1.5, ["saliency.threshold is 1.5"]),
         ("experiment", "a/../b", ["experiment is 'a/../b'", "letters, digits"]),
+        ("experiment", "demo\n", ["experiment is 'demo\\n'", "letters, digits"]),
+        ("models", ["cnn\n"], ["models.0 is 'cnn\\n'"]),
+        ("definitions/a b", {"architecture": "fc"}, ["definitions.a b is no name", "letters, digits"]),
+        ("definitions", {1: {"architecture": "fc"}}, ["definitions.1 is no name", "quote it"]),
+        ("data/classes", ["calm", "a\nb"], ["data.classes is 'a\\nb'", "hidden characters"]),
+        ("data/classes", ["calm", "\ud800"], ["data.classes is '\\ud800'", "hidden characters"]),
         ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
     ],
 )
@@ -224,44 +230,30 @@ def test_fold_names_are_padded(number, first, last):
     assert (fold_names(number)[0], fold_names(number)[-1], len(fold_names(number))) == (first, last, number)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, expected ',' or ']'"),
-        (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found character '\\t'"),
-        (b"data:\n  sou\trce: synthetic\n", r"line 2: no YAML, found character '\\t'"),
-        (b"seed: 3\n# caf\xe9\n", r"line 2: it is not in UTF-8; save it in that encoding"),
-        (b"seed: \x00\n", r"line 1: no YAML, the character #0000; delete it"),
-        (
-            b"seed: !!python/object/apply:os.getpid []\n",
-            r"line 1: no YAML, could not determine a constructor for the tag",
-        ),
-        (b"seed: 2001-99-99\n", "a value that cannot be read, month must be in 1..12"),
-        (b"seed: 0x_\n", "a value that cannot be read"),
-        (b"seed: " + b"9" * 5000 + b"\n", "a value that cannot be read"),
-        (b"seed: !!bool x\n", "a value that cannot be read"),
-        (b"seed: !!timestamp x\n", "a value that cannot be read"),
-        (b"", "nothing found, a block of keys expected"),
-        (b"- cnn\n", "a block of keys expected"),
-        (None, "No such file or directory; restore it"),
-    ],
-    ids=[
-        "bracket",
-        "tab",
-        "tab in a key",
-        "encoding",
-        "NUL",
-        "tag",
-        "date",
-        "hex",
-        "digits",
-        "bool",
-        "timestamp",
-        "empty",
-        "list",
-        "missing",
-    ],
-)
+UNREADABLE = {
+    "bracket": (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, expected ',' or ']'"),
+    "tab": (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found character '\\t'"),
+    "tab in a key": (b"data:\n  sou\trce: synthetic\n", r"line 2: no YAML, found character '\\t'"),
+    "encoding": (b"seed: 3\n# caf\xe9\n", r"line 2: it is not in UTF-8; save it in that encoding"),
+    "NUL": (b"seed: \x00\n", r"line 1: no YAML, the character #0000; delete it"),
+    "tag": (b"seed: !!python/object/apply:os.getpid []\n", r"line 1: .* could not determine a constructor for the tag"),
+    "name": (b"seed: !!python/name:os.system\n", r"line 1: .* could not determine a constructor for the tag"),
+    "expressions": (b"__use_yte__: true\nseed: ?1 + 1\n", "__use_yte__ would have Snakemake run code of this file"),
+    "date": (b"seed: 2001-99-99\n", "a value that cannot be read, month must be in 1..12"),
+    "hex": (b"seed: 0x_\n", "a value that cannot be read"),
+    "digits": (b"seed: " + b"9" * 5000 + b"\n", "a value that cannot be read"),
+    "bool": (b"seed: !!bool x\n", "a value that cannot be read"),
+    "timestamp": (b"seed: !!timestamp x\n", "a value that cannot be read"),
+    "no int": (b'seed: !!int ""\n', "a value that cannot be read"),
+    "no character": (b'seed: "\\UFFFFFFFF"\n', "a value that cannot be read"),
+    "sexagesimal": (b"seed: " + b"1:" * 200 + b"1.5\n", "a value that cannot be read"),
+    "empty": (b"", "nothing found, a block of keys expected"),
+    "list": (b"- cnn\n", "a block of keys expected"),
+    "missing": (None, "No such file or directory; restore it"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_config_file_that_cannot_be_read_is_refused_by_name_and_line(tmp_path, content, said):
     path = tmp_path / "config.yaml"
     if content is not None:
@@ -274,3 +266,26 @@ def test_a_config_file_that_cannot_be_read_is_refused_by_name_and_line(tmp_path,
 
 def test_the_config_file_itself_passes():
     check_syntax(SCHEMA.parents[1] / "config.yaml")
+
+
+def test_a_config_file_may_be_json(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text('{\n\t"seed": 3\n}\n', encoding="utf-8")
+    check_syntax(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", '{\n\t"seed": -1\n}\n'), ("a.yaml", "folds: !!python/tuple [1]\nseed: -1\n")],
+    ids=["JSON", "tag"],
+)
+def test_a_refusal_names_the_file_however_snakemake_could_read_it(base_config, tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^{tmp_path / name}: seed is -1"):
+        complete_config(base_config | {"seed": -1}, ["config.yaml", tmp_path / name])
+
+
+def test_a_value_from_the_command_line_is_not_laid_to_a_file(base_config, tmp_path):
+    (tmp_path / "a.yaml").write_text("seed: 3\n", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/a.yaml or --config: seed is 'abc'"):
+        complete_config(base_config | {"seed": "abc"}, [tmp_path / "a.yaml"])
