@@ -10,6 +10,7 @@ Each takes some minutes. What is compared takes a GPU where it sees one.
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
@@ -47,71 +48,100 @@ def random_images(count):
     return rng.integers(0, 256, (count, 48, 48), np.uint8), rng.integers(0, 7, count)
 
 
-def stock(model, threads, precision, size):
-    """Keras as its users write it: arrays, compile, fit; a first short fit traces the step."""
+def stock(model, threads, precision, size, count):
+    """Keras as its users write it: arrays, compile, fit; a first short fit traces the step.
+
+    `fit` often idles at its end, when TensorFlow's input iterator is destroyed: until 10 ms, 20, 40, ... have passed
+    since its start, so anything from none to as long again. The steps are therefore told by themselves as well.
+    """
     import keras
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     from fercv import architectures
 
-    images, labels = random_images(IMAGES[model] // size * size)
+    ends = []
+
+    class NoteEnds(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            ends.append(time.perf_counter())
+
+    images, labels = random_images(count)
     network = keras.Model(*architectures.find_architecture(model)(keras.layers, (48, 48, 1), 7))
     images = (images / 255).astype(np.float32).reshape(len(images), *network.input_shape[1:])
     network.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
     options = {"batch_size": size, "verbose": 0}
     network.fit(images[: 2 * size], labels[: 2 * size], **options)
     began = time.perf_counter()
-    network.fit(images, labels, **options)
-    return {"images_per_second": len(images) / (time.perf_counter() - began)}
+    network.fit(images, labels, callbacks=[NoteEnds()], **options)
+    ended = time.perf_counter()
+    return {"images_per_second": count / (ended - began), "steps_alone": count / (ends[-1] - began)}
 
 
-def ours(model, threads, precision, size):
-    """This program's training, augmentation and checkpoints included; the first epoch traces and doesn't count."""
-    from fercv import backend, training
-    from fercv.checkpoint import Checkpoints
+def ours(model, threads, precision, size, count):
+    """A fold job from its first batch to its outputs, checkpoints included; the first epoch traces and doesn't count.
+
+    Idle is what is left of that time without training steps, prediction and saving: waiting for input, for instance.
+    """
+    import pandas as pd
+
+    import train_fold
+    from fercv import backend, checkpoint, training
+    from fercv.backend import keras
     from fercv.preprocessing import model_inputs
 
     asked = definition(model, epochs=3, precision=precision, batch_size=size)
     backend.configure(threads, 1, precision)
-    images, labels = random_images((IMAGES[model] // size + 1) * size)
-    rows = np.arange(len(images))
-    noted = {"saving": 0.0}
-    augment = training.augment
-
-    def first_augment(*arguments):
-        noted.setdefault("first batch", time.perf_counter())
-        return augment(*arguments)
-
-    class Timed(Checkpoints):
-        def save(self, *arguments, **keywords):
-            began = time.perf_counter()
-            super().save(*arguments, **keywords)
-            noted["end"] = time.perf_counter()
-            noted["saving"] += noted["end"] - began
-
-    training.augment = first_augment
     with tempfile.TemporaryDirectory() as place:
-        saving = Timed(Path(place, "checkpoint"), {}, 0.05, model)
-        trained = training.train(
-            asked, images, labels, rows[size:], rows[:size], 7, seed=1, name=model, checkpoints=saving
-        )
-    told = sum(row["seconds"] + row["validation_seconds"] for row in trained.timing)
-    wall = noted["end"] - noted["first batch"]
-    rng, began = np.random.default_rng(0), time.perf_counter()
-    for _ in range(10):
-        model_inputs(augment(images[:size], asked["augmentation"], rng), (48, 48, 1))
-    per_image = (time.perf_counter() - began) / (10 * size)
-    rate = statistics.median(row["images_per_second"] for row in trained.timing[1:])
+        folder = Path(place)
+        # One fold of twenty is not trained on.
+        write_fold_files(count * 20 // 19 + 20, folder)
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        rng, began = np.random.default_rng(0), time.perf_counter()
+        for _ in range(10):
+            drawn = rng.integers(0, len(images), size)
+            model_inputs(training.augment(images[drawn], asked["augmentation"], rng), (48, 48, 1))
+        per_image = (time.perf_counter() - began) / (10 * size)
+
+        seconds = {"steps": 0.0, "prediction": 0.0, "saving": 0.0}
+        add_time(keras.Model, "train_on_batch", seconds, "steps")
+        add_time(training, "predict", seconds, "prediction")
+        add_time(train_fold, "predict", seconds, "prediction")
+        add_time(train_fold, "save_model", seconds, "saving")
+        add_time(checkpoint.Checkpoints, "save", seconds, "saving")
+        starts, augment = [], training.augment
+
+        def first_augment(*arguments):
+            starts.append(time.perf_counter())
+            return augment(*arguments)
+
+        training.augment = first_augment
+        fold_job(folder, asked, threads, share=0.05)
+        wall = time.perf_counter() - starts[0]
+        rate = statistics.median(pd.read_csv(folder / "timing")["images_per_second"][1:])
     return {
         "images_per_second": rate,
-        "idle": (wall - told - noted["saving"]) / wall,
+        "idle": 1 - sum(seconds.values()) / wall,
         "input_share": per_image * rate,
         "input_per_second": 1 / per_image,
     }
 
 
-def pytorch(model, threads, precision, size, compiled=False):
+def add_time(owner, name, seconds, key):
+    """Have each call of a function or method add the seconds that it takes to `seconds[key]`."""
+    function = getattr(owner, name)
+
+    def timed(*arguments, **keywords):
+        began = time.perf_counter()
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            seconds[key] += time.perf_counter() - began
+
+    setattr(owner, name, timed)
+
+
+def pytorch(model, threads, precision, size, count, compiled=False):
     """The same net in PyTorch, as tuned as its users do it; the first two steps warm up and don't count."""
     import torch
     from torch import nn
@@ -135,7 +165,7 @@ def pytorch(model, threads, precision, size, compiled=False):
     network = network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 5e-4, fused=True)
     forward = torch.compile(network) if compiled else network
-    images, labels = random_images(IMAGES[model] // size * size)
+    images, labels = random_images(count // size * size)
     images = torch.from_numpy((images / 255).astype(np.float32))[:, None]
     labels = torch.from_numpy(labels)
     seconds = []
@@ -153,23 +183,25 @@ def pytorch(model, threads, precision, size, compiled=False):
     return {"images_per_second": len(images) / sum(seconds[2:])}
 
 
-def compiled_pytorch(model, threads, precision, size):
+def compiled_pytorch(model, threads, precision, size, count):
     """The same by `torch.compile`."""
-    return pytorch(model, threads, precision, size, compiled=True)
+    return pytorch(model, threads, precision, size, count, compiled=True)
 
 
-def peak(model, threads, precision, size):
-    """The images/s that a step would come to at the speed of TensorFlow's product of 4096 x 4096 matrices."""
+def peak(model, threads, precision, size, count):
+    """The images/s that a step would come to at the speed of TensorFlow's product of square matrices, the best size."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    matrix = tf.cast(tf.random.normal((4096, 4096)), precision)
-    product, seconds = tf.function(tf.matmul), []
-    for _ in range(10):
-        began = time.perf_counter()
-        product(matrix, matrix)[0, 0].numpy()
-        seconds.append(time.perf_counter() - began)
-    return {"images_per_second": 2 * 4096**3 / min(seconds) / 1e9 / GFLOP[model]}
+    product, flops = tf.function(tf.matmul), 0
+    for side in (1024, 2048, 4096):
+        matrix = tf.cast(tf.random.normal((side, side)), precision)
+        product(matrix, matrix)
+        for _ in range(5):
+            began = time.perf_counter()
+            product(matrix, matrix)[0, 0].numpy()
+            flops = max(flops, 2 * side**3 / (time.perf_counter() - began))
+    return {"images_per_second": flops / 1e9 / GFLOP[model]}
 
 
 def write_fold_files(images, folder):
@@ -189,25 +221,36 @@ def write_fold_files(images, folder):
     pd.DataFrame({"index": numbers, "fold": numbers % 20}).to_csv(folder / "folds.csv", index=False)
 
 
-def fold_job(folder):
-    """Train a small net as a fold job does, from its input files to its outputs, for one epoch."""
+def fold_job(folder, asked, threads, share):
+    """Train as a fold job does, from its input files to its outputs, which lie in the same folder."""
     import train_fold
-    from fercv import backend
     from fercv.checkpoint import Checkpoints
 
-    backend.configure(1, 1)
-    changes = {"epochs": 1, "settings": {"width": 0.05, "dropout": 0.0}}
     snakemake = SimpleNamespace(
-        params=SimpleNamespace(definition=definition("fc", **changes), classes=[f"class {n}" for n in range(7)]),
-        wildcards=SimpleNamespace(fold="00", model="fc"),
+        params=SimpleNamespace(definition=asked, classes=[f"class {n}" for n in range(7)]),
+        wildcards=SimpleNamespace(fold="00", model="model"),
         input=SimpleNamespace(**{path.stem: path for path in folder.iterdir()}),
         output=SimpleNamespace(
             model=folder / "model.keras", history=folder / "history", predictions=folder / "predictions",
             metrics=folder / "metrics", timing=folder / "timing",
         ),
-        threads=1,
+        threads=threads,
     )  # fmt: skip
-    train_fold.train_and_write(snakemake, Checkpoints(folder / "checkpoint", {}, 0, "fc"), 1, "fc", {})
+    train_fold.train_and_write(snakemake, Checkpoints(folder / "checkpoint", {}, share, "model"), 1, "model", {})
+
+
+def private_memory(model, threads, precision, size, count):
+    """A small net's fold job of one epoch, whose memory the caller watches."""
+    from fercv import backend
+
+    backend.configure(1, 1)
+    with tempfile.TemporaryDirectory() as place:
+        # In a process of its own, whose memory is not this one's.
+        writing = multiprocessing.get_context("spawn").Process(target=write_fold_files, args=(count, Path(place)))
+        writing.start()
+        writing.join()
+        fold_job(Path(place), definition("fc", epochs=1, settings={"width": 0.05, "dropout": 0.0}), 1, share=0)
+    return {}
 
 
 def child(*arguments):
@@ -234,9 +277,11 @@ def compare(model, repeats, precisions, size):
     ways = [(kind, precision) for kind in kinds for precision in precisions] + [("peak", "bfloat16")]
     if "float32" in precisions:
         ways.insert(0, ("stock", "float32"))
-    for _ in range(repeats):
+    for number in range(repeats):
+        # Of one octave, for the sake of stock Keras' tail.
+        count = int(IMAGES[model] * 2 ** (number / repeats))
         for way in ways:
-            measured = result(child(*way, model, threads, size))
+            measured = result(child(*way, model, threads, size, count))
             if measured is not None:
                 rows.setdefault(way, []).append(measured)
     print(f"\n{model}, batch size {size}, {threads} threads: images/s, median (slowest to fastest of {repeats})")
@@ -250,6 +295,10 @@ def compare(model, repeats, precisions, size):
     for way in own:
         for other in ways:
             if other in rates and other[0] != "ours":
+                if other[0] == "stock":
+                    alone = [row["steps_alone"] for row in rows[other]]
+                    ratios = [a / b for a, b in zip(rates[way], alone, strict=True)]
+                    print(f"{' '.join(way)} / {' '.join(other)} without its tail: {spread(ratios, 2)}")
                 ratios = [a / b for a, b in zip(rates[way], rates[other], strict=True)]
                 print(f"{' '.join(way)} / {' '.join(other)}: {spread(ratios, 2)}")
         print(
@@ -265,7 +314,7 @@ def compare_jobs(model, repeats, precision, size):
     numbers = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
     for _ in range(repeats):
         for jobs in numbers:
-            each = [child("ours", precision, model, cores // jobs, size) for _ in range(jobs)]
+            each = [child("ours", precision, model, cores // jobs, size, IMAGES[model]) for _ in range(jobs)]
             rates.setdefault(jobs, []).append(sum(result(process)["images_per_second"] for process in each))
     print(f"\n{model} in {precision}, batch size {size}: images/s together, and compared with one job")
     for jobs, values in rates.items():
@@ -277,17 +326,15 @@ def compare_memory():
     """Print by how much the private memory of a fold job grows with the number of images."""
     largest = {}
     for images in (28_709, 287_090):
-        with tempfile.TemporaryDirectory() as place:
-            write_fold_files(images, Path(place))
-            process, largest[images] = child("fold_job", place, "fc", 1, 0), 0
-            while process.poll() is None:
-                # What the process has for itself: pages of the mapped images are the system's, and shared.
-                status = Path("/proc", str(process.pid), "status").read_text(encoding="utf-8")
-                held = status.partition("RssAnon:")[2].split()
-                largest[images] = max(largest[images], 1024 * int(held[0]) if held else 0)
-                time.sleep(0.05)
-            if result(process) is None:
-                sys.exit("the fold job failed")
+        process, largest[images] = child("private_memory", "float32", "fc", 1, 256, images), 0
+        while process.poll() is None:
+            # What the process has for itself: pages of the mapped images are the system's, and shared.
+            status = Path("/proc", str(process.pid), "status").read_text(encoding="utf-8")
+            held = status.partition("RssAnon:")[2].split()
+            largest[images] = max(largest[images], 1024 * int(held[0]) if held else 0)
+            time.sleep(0.05)
+        if result(process) is None:
+            sys.exit("the fold job failed")
         print(f"{images} images: private memory at most {largest[images] / 2**20:.0f} MiB")
     few, many = largest
     print(f"bytes an image more: {(largest[many] - largest[few]) / (many - few):.0f}")
@@ -302,15 +349,12 @@ def main() -> None:
     parser.add_argument("--batch-sizes", nargs="+", type=int, help="config.yaml's where it is left out")
     parser.add_argument("--jobs", action="store_true")
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--run", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        way, precision, model, threads, size = arguments.run
-        if way == "fold_job":
-            fold_job(Path(precision))
-            measured = {}
-        else:
-            measured = globals()[way](model, int(threads), precision, int(size))
+        way, precision, model, *numbers = arguments.run
+        threads, size, count = map(int, numbers)
+        measured = globals()[way](model, threads, precision, size, count)
         measured["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(json.dumps(measured))
         return

@@ -119,3 +119,13 @@ def test_other_engines_compute_in_float32_unless_asked(monkeypatch):
     monkeypatch.setattr(backend, "BACKEND", "jax")
     assert backend.choose_precision("auto", 1.0) == ("float32", "as jax was not tried with bfloat16")
     assert backend.choose_precision("bfloat16", 1.0)[0] == "bfloat16"
+
+
+def test_memory_of_gpus_is_taken_as_it_is_needed(monkeypatch):
+    import tensorflow as tf
+
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind} 0", f"{kind} 1"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *arguments: grown.append(arguments))
+    backend.configure(threads=1, seed=0)
+    assert grown == [("GPU 0", True), ("GPU 1", True)]
