@@ -17,6 +17,12 @@ def rules_of(jobs):
     return {fields["Comment"].removeprefix("rule_").replace("_wildcards_", " "): fields for fields in jobs}
 
 
+def take_line(project, line):
+    """Exchange the profile's line of train_fold for one of its commented ones."""
+    assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
+    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
+
+
 # The whole experiment.
 
 
@@ -58,20 +64,19 @@ def test_no_more_jobs_compute_at_once_than_there_are_gpus(on_slurm):
 def test_jobs_that_ask_for_no_gpu_run_all_at_once(project):
     """The control of the two before, and the profile's line for a cluster without GPUs."""
     earlier = project.cluster.jobs()
-    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", "train_fold: &gpu {gpu: 0}")
+    take_line(project, 'train_fold: &gpu {gpu: 0, runtime: "attempt * 480"}')
     project.edit("experiments/demo-tiny.yaml", "seed: .*|$", "\nseed: 1")
     process = project.launch("train")
     wait_until(lambda: len(project.fold_processes()) > GPUS)
     assert process.wait(240) == 0, process.stdout.read()
     jobs = rules_of(project.cluster.jobs_after(earlier))
     assert all("TresPerJob" not in jobs[f"train_fold {fold}"] for fold in FOLDS)
+    assert all(jobs[f"train_fold {fold}"]["TimeLimit"] == "08:00:00" for fold in FOLDS)
 
 
 def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
     earlier = project.cluster.jobs()
-    line = 'train_fold: &gpu {gpu: 0, gres: "gpu:1"}'
-    assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
-    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
+    take_line(project, 'train_fold: &gpu {gpu: 0, gres: "gpu:1"}')
     (project.folder / TARGET).unlink()
     project.run(TARGET)
     (job,) = project.cluster.jobs_after(earlier)
