@@ -87,7 +87,7 @@ def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
 # What is rebuilt, as on one machine.
 
 COMMENT = ("scripts/train_fold.py", r"\A", "# A comment.\n")
-ARCHITECTURE = ("scripts/fercv/architectures.py", r"0\.3", "0.31")
+ARCHITECTURE = ("scripts/fercv/architectures.py", r"\[2000\] \* 6", "[2000] * 5")
 SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
 OF_FC = {"plot_accuracy", "pool_confusion", "plot_confusion", "score_model", "predict_held_out", "compute_saliency"}
@@ -99,10 +99,11 @@ OF_FC |= {"plot_saliency", "compare_models", "plot_comparison", "train_fold"}
     [
         (None, set()),
         (COMMENT, set()),
+        (ARCHITECTURE, OF_FC | {"summarize_architecture"}),
         (SETTING, OF_FC),
         (PREDICTIONS, {"pool_confusion", "plot_confusion", "score_model", "compare_models", "plot_comparison"}),
     ],
-    ids=["nothing", "comment", "setting", "predictions"],
+    ids=["nothing", "comment", "architecture", "setting", "predictions"],
 )
 def test_what_is_rebuilt_after_a_run_on_the_cluster(project, change, rules):
     if change:
@@ -189,6 +190,18 @@ def test_a_fold_that_slurm_ends_is_tried_again_and_goes_on(project, on_slurm, st
         assert [fields["MinMemoryNode"] for fields in jobs] == ["2500M", "5000M"]
         assert jobs[1]["TimeLimit"] == "00:48:00"
         assert jobs[0]["JobState"] == {cancel: "CANCELLED", give_it_a_minute: "TIMEOUT"}[fault]
+
+
+def test_without_checkpoints_a_cancelled_fold_starts_from_the_beginning(project, on_slurm, steps):
+    """The control: what was trained is counted, and a fold that doesn't go on where it was trains more than allowed."""
+    project.edit("experiments/demo-tiny.yaml", "$", "\ncheckpoints: {share: 0}")
+    snakemake, _, job = start_and_stop(project, steps)
+    cancel(project.cluster, job)
+    said = snakemake.communicate(timeout=240)[0]
+    assert snakemake.returncode == 0, said
+    assert project.trained() > 2 * steps + 2
+    assert "goes on after" not in (project.folder / LOG).read_text(encoding="utf-8")
+    assert project.contents() == on_slurm[0].contents()
 
 
 def test_snakemake_killed_its_jobs_cancelled_and_started_again(project, on_slurm, steps):
