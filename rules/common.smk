@@ -156,7 +156,7 @@ def training_memory(wildcards, attempt):
 
 
 def training_minutes(wildcards, attempt):
-    """Minutes, for a GPU or a narrow net; a cluster profile may ask for other times."""
+    """Minutes, for a GPU or a narrow net; profiles/slurm has a line that asks for more on processors."""
     return int((20 + 2 * definition(wildcards)["epochs"] * max(1, width(wildcards))) * attempt)
 
 

@@ -3,7 +3,8 @@
 # touched, but for the Debian packages that `install` adds.
 #
 #   cluster.sh install      get slurm-wlm and munge from Debian, without starting any service (root)
-#   cluster.sh start DIR    start munged, slurmctld and slurmd with all their files in DIR; `. DIR/environment` to use them
+#   cluster.sh start DIR    start munged, slurmctld and slurmd with all their files in DIR; `. DIR/environment` to use them;
+#                           where that fails, what was started is stopped, and DIR removed
 #   cluster.sh stop DIR     stop these three, and remove DIR
 #
 # GPUS is the number of GPUs (2), CPUS that of processors (8), of which the machine need not have so many.
@@ -93,22 +94,41 @@ alive() {
   [ -s "$dir/run/$1.pid" ] && kill -0 "$(cat "$dir/run/$1.pid")" 2>/dev/null
 }
 
-start() {
-  mkdir "$dir"
-  configure
-  export SLURM_CONF=$dir/slurm.conf
-  munged --key-file="$dir/munge.key" --socket="$dir/run/munge.socket" --pid-file="$dir/run/munged.pid" \
-    --log-file="$dir/log/munged.log" --seed-file="$dir/run/munged.seed" --num-threads=2
-  slurmctld -f "$SLURM_CONF"
-  slurmd -f "$SLURM_CONF"
+# A daemon returns before the process that it leaves behind has written its pid file, which stop goes by.
+launch() {
+  "$@"
   for _ in {1..100}; do
-    # With the controller dead every question to it takes nine seconds.
-    alive slurmctld && [ "$(sinfo --noheader --format=%T)" = idle ] && return
+    alive "$1" && return
     sleep 0.1
   done
-  tail -n 20 "$dir"/log/*.log >&2
+  echo "$1 did not start" >&2
+  return 1
+}
+
+# However a start ends early, nothing of it is left.
+undo() {
+  tail -n 20 "$dir"/log/*.log >&2 || true
   stop
   echo "the cluster did not start" >&2
+}
+
+start() {
+  mkdir "$dir"
+  trap undo EXIT
+  configure
+  export SLURM_CONF=$dir/slurm.conf
+  launch munged --key-file="$dir/munge.key" --socket="$dir/run/munge.socket" --pid-file="$dir/run/munged.pid" \
+    --log-file="$dir/log/munged.log" --seed-file="$dir/run/munged.seed" --num-threads=2
+  launch slurmctld -f "$SLURM_CONF"
+  launch slurmd -f "$SLURM_CONF"
+  for _ in {1..100}; do
+    # With the controller dead every question to it takes nine seconds.
+    if alive slurmctld && [ "$(sinfo --noheader --format=%T)" = idle ]; then
+      trap - EXIT
+      return
+    fi
+    sleep 0.1
+  done
   return 1
 }
 
@@ -124,7 +144,7 @@ stop() {
   for daemon in slurmd slurmctld munged; do
     if alive $daemon; then
       pid=$(cat "$dir/run/$daemon.pid")
-      kill "$pid"
+      kill "$pid" || true
       for _ in {1..100}; do
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

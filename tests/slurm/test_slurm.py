@@ -17,6 +17,12 @@ def rules_of(jobs):
     return {fields["Comment"].removeprefix("rule_").replace("_wildcards_", " "): fields for fields in jobs}
 
 
+def take_line(project, line):
+    """Exchange the profile's line of train_fold for one of its commented ones."""
+    assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
+    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
+
+
 # The whole experiment.
 
 
@@ -58,20 +64,19 @@ def test_no_more_jobs_compute_at_once_than_there_are_gpus(on_slurm):
 def test_jobs_that_ask_for_no_gpu_run_all_at_once(project):
     """The control of the two before, and the profile's line for a cluster without GPUs."""
     earlier = project.cluster.jobs()
-    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", "train_fold: &gpu {gpu: 0}")
+    take_line(project, 'train_fold: &gpu {gpu: 0, runtime: "attempt * 480"}')
     project.edit("experiments/demo-tiny.yaml", "seed: .*|$", "\nseed: 1")
     process = project.launch("train")
     wait_until(lambda: len(project.fold_processes()) > GPUS)
     assert process.wait(240) == 0, process.stdout.read()
     jobs = rules_of(project.cluster.jobs_after(earlier))
     assert all("TresPerJob" not in jobs[f"train_fold {fold}"] for fold in FOLDS)
+    assert all(jobs[f"train_fold {fold}"]["TimeLimit"] == "08:00:00" for fold in FOLDS)
 
 
 def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
     earlier = project.cluster.jobs()
-    line = 'train_fold: &gpu {gpu: 0, gres: "gpu:1"}'
-    assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
-    project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
+    take_line(project, 'train_fold: &gpu {gpu: 0, gres: "gpu:1"}')
     (project.folder / TARGET).unlink()
     project.run(TARGET)
     (job,) = project.cluster.jobs_after(earlier)
@@ -82,7 +87,7 @@ def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
 # What is rebuilt, as on one machine.
 
 COMMENT = ("scripts/train_fold.py", r"\A", "# A comment.\n")
-ARCHITECTURE = ("scripts/fercv/architectures.py", r"0\.3", "0.31")
+ARCHITECTURE = ("scripts/fercv/architectures.py", r"\[2000\] \* 6", "[2000] * 5")
 SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
 OF_FC = {"plot_accuracy", "pool_confusion", "plot_confusion", "score_model", "predict_held_out", "compute_saliency"}
@@ -94,10 +99,11 @@ OF_FC |= {"plot_saliency", "compare_models", "plot_comparison", "train_fold"}
     [
         (None, set()),
         (COMMENT, set()),
+        (ARCHITECTURE, OF_FC | {"summarize_architecture"}),
         (SETTING, OF_FC),
         (PREDICTIONS, {"pool_confusion", "plot_confusion", "score_model", "compare_models", "plot_comparison"}),
     ],
-    ids=["nothing", "comment", "setting", "predictions"],
+    ids=["nothing", "comment", "architecture", "setting", "predictions"],
 )
 def test_what_is_rebuilt_after_a_run_on_the_cluster(project, change, rules):
     if change:
@@ -184,6 +190,18 @@ def test_a_fold_that_slurm_ends_is_tried_again_and_goes_on(project, on_slurm, st
         assert [fields["MinMemoryNode"] for fields in jobs] == ["2500M", "5000M"]
         assert jobs[1]["TimeLimit"] == "00:48:00"
         assert jobs[0]["JobState"] == {cancel: "CANCELLED", give_it_a_minute: "TIMEOUT"}[fault]
+
+
+def test_without_checkpoints_a_cancelled_fold_starts_from_the_beginning(project, on_slurm, steps):
+    """The control: what was trained is counted, and a fold that doesn't go on where it was trains more than allowed."""
+    project.edit("experiments/demo-tiny.yaml", "$", "\ncheckpoints: {share: 0}")
+    snakemake, _, job = start_and_stop(project, steps)
+    cancel(project.cluster, job)
+    said = snakemake.communicate(timeout=240)[0]
+    assert snakemake.returncode == 0, said
+    assert project.trained() > 2 * steps + 2
+    assert "goes on after" not in (project.folder / LOG).read_text(encoding="utf-8")
+    assert project.contents() == on_slurm[0].contents()
 
 
 def test_snakemake_killed_its_jobs_cancelled_and_started_again(project, on_slurm, steps):

@@ -1,13 +1,23 @@
 """Fold jobs on a machine with GPUs, as far as a stand-in for nvidia-smi goes: Keras can compute on none of them."""
 
+import csv
 import os
+import re
 import subprocess
 import time
+from datetime import datetime
 
 from filelock import FileLock
 from helpers import nvidia_smi_of
 
 TARGET = "results/demo-tiny/fc/folds/00/metrics.json"
+WAIT = 10
+
+
+def time_of(log, text):
+    """When the log's first line with a text was written."""
+    line = next(line for line in log.read_text(encoding="utf-8").splitlines() if text in line)
+    return datetime.fromisoformat(line[:23].replace(",", "."))
 
 
 def test_a_fold_waits_for_its_gpu_and_says_so(workflow, tmp_path):
@@ -27,10 +37,16 @@ def test_a_fold_waits_for_its_gpu_and_says_so(workflow, tmp_path):
         assert running.poll() is None, running.stdout.read()
         assert time.monotonic() < end
         time.sleep(0.1)
+    time.sleep(WAIT)
     lock.release()
     said = running.communicate(timeout=120)[0]
     assert running.returncode == 0, said
     assert "WARNING: fc fold 00: waiting for one of 1 GPU(s), each is leased to 1 job(s)" in said
     lines = [line.split(" INFO ")[1] for line in log.read_text(encoding="utf-8").splitlines() if " INFO " in line]
     assert lines[0].startswith("fc fold 00: has GPU GPU-0, after ")
-    assert lines[1].startswith("fc fold 00: tensorflow on CPU:0")
+    assert lines[1] == "fc fold 00: tensorflow on CPU:0, 1 threads, in float32, as so narrow a model is faster with"
+    # Waiting is no training: the epochs together took no longer than it was from having the GPU to their end.
+    with (tmp_path / TARGET).with_name("timing.csv").open(encoding="utf-8") as file:
+        trained = sum(float(epoch["seconds"]) + float(epoch["validation_seconds"]) for epoch in csv.DictReader(file))
+    assert float(re.search(r"after (\d+) s of waiting", lines[0])[1]) >= WAIT
+    assert 0 < trained < (time_of(log, "epoch 3/3") - time_of(log, "has GPU")).total_seconds()
