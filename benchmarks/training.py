@@ -4,7 +4,8 @@
 as a Keras user would write it, this program's training in float32 and bfloat16, PyTorch with what its users tune
 (channels last, bfloat16 autocast, a fused Adam; eager and compiled) where it is installed (`pip install torch`), and
 the matrix product. `--batch-sizes 64 128 256` compares with each of these, `--precisions bfloat16` in one precision.
-`--jobs` compares one job of all threads with 2, 4, ... that share them, or a GPU; `--memory` what a fold job holds.
+`--jobs` compares one job of all threads with 2, 4, ... that share them, or a GPU; `--widths 0.125 0.25` this program in
+both precisions on narrow nets; `--memory` what a fold job holds.
 Each takes some minutes. What is compared takes a GPU where it sees one.
 """
 
@@ -78,7 +79,7 @@ def stock(model, threads, precision, size, count):
     return {"images_per_second": count / (ended - began), "steps_alone": count / (ends[-1] - began)}
 
 
-def ours(model, threads, precision, size, count):
+def ours(model, threads, precision, size, count, width=1.0):
     """A fold job from its first batch to its outputs, checkpoints included; the first epoch traces and doesn't count.
 
     Idle is what is left of that time without training steps, prediction and saving: waiting for input, for instance.
@@ -91,6 +92,7 @@ def ours(model, threads, precision, size, count):
     from fercv.preprocessing import model_inputs
 
     asked = definition(model, epochs=3, precision=precision, batch_size=size)
+    asked["settings"] = asked["settings"] | {"width": width}
     backend.configure(threads, 1, precision)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -253,9 +255,10 @@ def private_memory(model, threads, precision, size, count):
     return {}
 
 
-def child(*arguments):
-    """Start this program for one measurement."""
-    command = [sys.executable, __file__, "--run", *map(str, arguments)]
+def child(way, model, threads, precision, size, count, **options):
+    """Start this program for one measurement: a function of this module with its arguments."""
+    given = {"model": model, "threads": threads, "precision": precision, "size": size, "count": count} | options
+    command = [sys.executable, __file__, "--run", way, json.dumps(given)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -280,10 +283,10 @@ def compare(model, repeats, precisions, size):
     for number in range(repeats):
         # Of one octave, for the sake of stock Keras' tail.
         count = int(IMAGES[model] * 2 ** (number / repeats))
-        for way in ways:
-            measured = result(child(*way, model, threads, size, count))
+        for way, precision in ways:
+            measured = result(child(way, model, threads, precision, size, count))
             if measured is not None:
-                rows.setdefault(way, []).append(measured)
+                rows.setdefault((way, precision), []).append(measured)
     print(f"\n{model}, batch size {size}, {threads} threads: images/s, median (slowest to fastest of {repeats})")
     own = [("ours", precision) for precision in precisions]
     if any(len(measured) < repeats for measured in rows.values()) or not set(own) <= set(rows):
@@ -314,7 +317,7 @@ def compare_jobs(model, repeats, precision, size):
     numbers = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
     for _ in range(repeats):
         for jobs in numbers:
-            each = [child("ours", precision, model, cores // jobs, size, IMAGES[model]) for _ in range(jobs)]
+            each = [child("ours", model, cores // jobs, precision, size, IMAGES[model]) for _ in range(jobs)]
             rates.setdefault(jobs, []).append(sum(result(process)["images_per_second"] for process in each))
     print(f"\n{model} in {precision}, batch size {size}: images/s together, and compared with one job")
     for jobs, values in rates.items():
@@ -322,11 +325,25 @@ def compare_jobs(model, repeats, precision, size):
         print(f"{jobs} jobs x {cores // jobs} threads: {spread(values)}, {spread(ratios, 2)}")
 
 
+def compare_widths(model, repeats, widths, size):
+    """Print how bfloat16 compares with float32 in nets of several widths."""
+    print(f"\n{model}, batch size {size}: images/s in bfloat16, in float32, and compared")
+    for width in widths:
+        rates = {"bfloat16": [], "float32": []}
+        for _ in range(repeats):
+            for precision, values in rates.items():
+                count = int(IMAGES[model] / width)
+                measured = result(child("ours", model, os.cpu_count(), precision, size, count, width=width))
+                values.append(measured["images_per_second"])
+        ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
+        print(f"width {width}: {spread(rates['bfloat16'])}, {spread(rates['float32'])}, {spread(ratios, 2)}")
+
+
 def compare_memory():
     """Print by how much the private memory of a fold job grows with the number of images."""
     largest = {}
     for images in (28_709, 287_090):
-        process, largest[images] = child("private_memory", "float32", "fc", 1, 256, images), 0
+        process, largest[images] = child("private_memory", "fc", 1, "float32", 256, images), 0
         while process.poll() is None:
             # What the process has for itself: pages of the mapped images are the system's, and shared.
             status = Path("/proc", str(process.pid), "status").read_text(encoding="utf-8")
@@ -347,14 +364,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["cnn", "fc"], choices=["cnn", "fc"])
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
     parser.add_argument("--batch-sizes", nargs="+", type=int, help="config.yaml's where it is left out")
+    parser.add_argument("--widths", nargs="+", type=float)
     parser.add_argument("--jobs", action="store_true")
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--run", nargs=6, help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        way, precision, model, *numbers = arguments.run
-        threads, size, count = map(int, numbers)
-        measured = globals()[way](model, threads, precision, size, count)
+        way, given = arguments.run
+        measured = globals()[way](**json.loads(given))
         measured["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(json.dumps(measured))
         return
@@ -366,6 +383,8 @@ def main() -> None:
         for size in arguments.batch_sizes or [definition(model)["batch_size"]]:
             if arguments.jobs:
                 compare_jobs(model, arguments.repeats, arguments.precisions[-1], size)
+            elif arguments.widths:
+                compare_widths(model, arguments.repeats, arguments.widths, size)
             else:
                 compare(model, arguments.repeats, arguments.precisions, size)
 
