@@ -13,6 +13,8 @@ import psutil
 import pytest
 from helpers import REPOSITORY, Workflow
 
+from fercv.checkpoint import UnusableError, read_checkpoint
+
 OVERLAY = {
     "models": ["cnn"],
     "checkpoints": {"share": 1.0},
@@ -28,6 +30,11 @@ FOLD = "results/demo-tiny/cnn/folds/00"
 TARGET = f"{FOLD}/metrics.json"
 CHECKPOINTS = "results/demo-tiny/checkpoints"
 LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
+# Whatever a fold's training follows from; tests/unit/test_train_fold.py changes each.
+RUN = {
+    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
+    "threads",
+}  # fmt: skip
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 
@@ -264,7 +271,7 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
     [
         (signal.SIGTERM, False, 1),
         (signal.SIGINT, False, 1),
-        (signal.SIGTERM, True, 1),
+        (signal.SIGTERM, True, 0),
         # Snakemake lets the fold come to its end, and then has it made again: from the last epoch's checkpoint.
         (signal.SIGINT, True, 0),
     ],
@@ -297,6 +304,10 @@ def test_a_checkpoint_that_must_not_be_used_is_told_and_costs_only_time(workflow
     else:
         header, _, rest = bytes(content).partition(b"\n")
         changed = json.loads(header)
+        assert changed["run"].keys() == RUN
+        for key in RUN:
+            with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
+                read_checkpoint(path, changed["run"] | {key: "another"})
         changed["run"]["definition"]["epochs"] = 2
         body = json.dumps(changed).encode() + b"\n" + rest[:-32]
         content = body + hashlib.sha256(body).digest()
