@@ -684,6 +684,39 @@ def test_source_files_of_nothing_is_refused(tmp_path):
         source_files(tmp_path)
 
 
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^data\.source is '\S+', which cannot be reached \(File name too long\); "):
+        source_files(tmp_path / ("x" * 300))
+
+
+CLOSED = """
+import os, sys
+sys.path.insert(0, {scripts!r})
+from fercv.errors import InputError
+from fercv.sources import source_files
+os.chdir({folder!r})
+if os.getuid() == 0:  # whom modes don't stop
+    os.setuid(65534)
+try:
+    source_files("closed/set.csv")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_source_in_a_folder_that_is_closed_to_the_user_is_refused(tmp_path):
+    (path,) = write_folder(tmp_path / "closed", {"set.csv": kaggle_csv().encode()}).iterdir()
+    tmp_path.chmod(0o755)
+    path.parent.chmod(0)
+    code = CLOSED.format(scripts=str(Path(__file__).parents[2] / "scripts"), folder=str(tmp_path))
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    finally:
+        path.parent.chmod(0o700)
+    said = "data.source is 'closed/set.csv', which cannot be reached (Permission denied); "
+    assert done.stdout.startswith(said) and done.stdout.count("\n") == 1, done.stderr
+
+
 def test_sources_needs_nothing_heavy():
     """The Snakefile imports it at every start."""
     code = "import sys, fercv.sources; sys.exit(any(name in sys.modules for name in ('numpy', 'pandas', 'PIL')))"
