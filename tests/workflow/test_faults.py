@@ -11,7 +11,7 @@ import time
 
 import psutil
 import pytest
-from helpers import REPOSITORY, Workflow
+from helpers import REPOSITORY, Workflow, copy_repository
 
 from fercv.checkpoint import UnusableError, read_checkpoint
 
@@ -67,11 +67,11 @@ class FaultyWorkflow(Workflow):
         assert check is None or (done.returncode == 0) == check, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
-    def launch(self):
+    def launch(self, **environment):
         """Start Snakemake in a process group of its own, what it says in one pipe."""
         return subprocess.Popen(
             self.command(TARGET),
-            env=self.environment(),
+            env=self.environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -200,6 +200,21 @@ def test_incomplete_outputs_that_were_kept_are_not_taken_for_finished(workflow, 
     check_the_end(workflow, undisturbed)
 
 
+def test_a_fold_in_a_shadow_folder_goes_on_as_well(workflow, undisturbed, tmp_path):
+    """Snakemake takes the folder away with all that a killed job left in it."""
+    copy_repository(tmp_path / "repository")
+    rules = tmp_path / "repository" / "rules" / "train.smk"
+    content, head, rule = rules.read_text(encoding="utf-8").partition("rule train_fold:\n")
+    rules.write_text(f'{content}{head}    shadow:\n        "minimal"\n{rule}', encoding="utf-8")
+    workflow.repository = tmp_path / "repository"
+    workflow.train(fault="batch 8 9", check=False)
+    assert (workflow.folder / ".snakemake" / "shadow").exists()
+    assert not workflow.has_outputs()
+    workflow.train()
+    assert "cnn fold 00: goes on after epoch 2 of 4" in workflow.log()
+    check_the_end(workflow, undisturbed)
+
+
 def test_without_checkpoints_it_starts_from_the_beginning(workflow, undisturbed):
     """The control: the same kill, with checkpoints switched off."""
     workflow.overlay = OVERLAY | {"checkpoints": {"share": 0}}
@@ -239,6 +254,25 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
     assert second.returncode == 0, said
     assert f"cnn fold 00: waiting, process {orphan.pid} on " in said
     check_the_end(workflow, undisturbed, lost_epochs=0)
+
+
+def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
+    """The control: the second process takes no notice of the lock that the first one holds."""
+    first = workflow.start()
+    (orphan,) = fold_jobs(workflow)
+    orphan.suspend()
+    first.kill()
+    first.wait()
+    workflow.unlock()
+    second = workflow.launch(FERCV_WITHOUT_LOCKS="1")
+    try:
+        said = second.communicate(timeout=240)[0]
+    finally:
+        orphan.resume()
+    assert second.returncode == 0, said
+    assert "waiting" not in said
+    wait_until(lambda: not fold_jobs(workflow), 120)
+    assert workflow.trained() > undisturbed[2]
 
 
 def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed):
