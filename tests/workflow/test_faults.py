@@ -48,7 +48,7 @@ class FaultyWorkflow(Workflow):
     def __init__(self, folder):
         super().__init__(folder)
         self.batches = folder / "batches"
-        self.overlay = OVERLAY
+        self.overlay, self.options = OVERLAY, []
 
     def environment(self, fault=None):
         environment = {
@@ -58,7 +58,7 @@ class FaultyWorkflow(Workflow):
         return os.environ | environment | ({"FERCV_SIGNAL": fault} if fault else {})
 
     def command(self, *arguments):
-        return super().command(*arguments, overlay=self.overlay)
+        return super().command(*arguments, *self.options, overlay=self.overlay)
 
     def train(self, *arguments, fault=None, check=True):
         """Run the fold to the end, or to where the fault strikes; return the finished process."""
@@ -275,8 +275,10 @@ def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
     assert workflow.trained() > undisturbed[2]
 
 
-def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed):
+@pytest.mark.parametrize("backend", ["file", "db"])
+def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed, backend):
     """The fold goes on by itself to its end; what it has trained is taken over by the next start."""
+    workflow.options = ["--persistence-backend", backend]
     first = workflow.launch()
     wait_until(lambda: fold_jobs(workflow), 120)
     first.kill()
@@ -301,18 +303,20 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
 
 
 @pytest.mark.parametrize(
-    ("number", "alone", "lost_epochs"),
+    ("number", "alone", "lost_epochs", "backend"),
     [
-        (signal.SIGTERM, False, 1),
-        (signal.SIGINT, False, 1),
-        (signal.SIGTERM, True, 0),
+        (signal.SIGTERM, False, 1, "file"),
+        (signal.SIGINT, False, 1, "file"),
+        (signal.SIGTERM, True, 0, "file"),
         # Snakemake lets the fold come to its end, and then has it made again: from the last epoch's checkpoint.
-        (signal.SIGINT, True, 0),
+        (signal.SIGINT, True, 0, "file"),
+        (signal.SIGINT, True, 0, "db"),
     ],
-    ids=["SIGTERM to all", "Ctrl-C", "SIGTERM", "SIGINT"],
+    ids=["SIGTERM to all", "Ctrl-C", "SIGTERM", "SIGINT", "SIGINT, records in a database"],
 )
-def test_snakemake_asked_to_stop(workflow, undisturbed, number, alone, lost_epochs):
+def test_snakemake_asked_to_stop(workflow, undisturbed, number, alone, lost_epochs, backend):
     """Ctrl-C and schedulers ask the whole group; `kill` asks Snakemake alone."""
+    workflow.options = ["--persistence-backend", backend]
     first = workflow.start()
     (first.send_signal if alone else lambda number: os.killpg(first.pid, number))(number)
     assert first.wait(120) != 0
