@@ -38,6 +38,9 @@ if planned_digest("settings", found, workflow.remote_exec) != found:
 
 # For scripts that must find the results from wherever Snakemake has them run; not a setting, and no rule's param.
 config["directory"] = str(Path.cwd())
+# Whether Snakemake marks by files which outputs are begun; with --persistence-backend db a database knows.
+records = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
+config["marks_are_files"] = planned_digest("records", records, workflow.remote_exec) == "file"
 
 
 report: "report/workflow.rst"
@@ -84,4 +87,5 @@ onsuccess:
 
 
 onerror:
-    remove_finished_checkpoints()
+    if config["marks_are_files"]:
+        remove_finished_checkpoints()

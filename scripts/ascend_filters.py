@@ -20,7 +20,10 @@ def main(snakemake):
     backend.configure(snakemake.threads, seed)
     precision, reason = backend.choose_precision(snakemake.params.precision, snakemake.params.width)
     log.info("ascends in %s, %s", precision, reason)
-    model = computing_in(precision, load_model(snakemake.input[0], snakemake.params.architecture))
+    loaded = load_model(
+        snakemake.input[0], snakemake.params.architecture, image_size=tuple(snakemake.params.image_size)
+    )
+    model = computing_in(precision, loaded)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,

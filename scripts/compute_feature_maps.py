@@ -21,7 +21,7 @@ def main(snakemake):
             f"feature_maps.image is {index}, but the data has {len(images)} images; choose from 0 to {len(images) - 1}"
         )
     image = images[index]
-    model = load_model(snakemake.input.model, snakemake.params.architecture)
+    model = load_model(snakemake.input.model, snakemake.params.architecture, image_size=image.shape)
     maps = feature_maps(model, snakemake.wildcards.layer, standardize(image[None])[0, ..., 0])
     np.savez(snakemake.output[0], image=image, maps=maps)
 

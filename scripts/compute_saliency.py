@@ -26,7 +26,9 @@ def main(snakemake):
     chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()
 
-    model = load_model(snakemake.input.model, snakemake.params.architecture, len(snakemake.params.classes))
+    model = load_model(
+        snakemake.input.model, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:]
+    )
     probabilities = predict(model, images, index, BATCH_SIZE)
     shown = images[index]
     heat = compute_saliency(class_score_gradient(model), standardize(shown), probabilities.argmax(axis=1), BATCH_SIZE)

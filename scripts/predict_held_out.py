@@ -31,7 +31,7 @@ def main(snakemake):
     rows = samples.loc[held_out, ["index", "label", "usage", "in_training"]].reset_index(drop=True)
     total = np.zeros((len(rows), len(snakemake.params.classes)))
     for path in snakemake.input.models:
-        model = load_model(path, snakemake.params.architecture, len(snakemake.params.classes))
+        model = load_model(path, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:])
         total += predict(model, images, rows["index"].to_numpy(), batch_size=256)
     mean = pd.DataFrame(total / len(snakemake.input.models), columns=snakemake.params.classes)
     for usage, part in rows.groupby("usage"):

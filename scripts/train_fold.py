@@ -42,7 +42,9 @@ def main(snakemake):
             sync(file)
         if path.exists():
             finished_mark(path).touch()
-    remove_recorded(config["directory"], config["experiment"])
+    # Else who can tell which folds are recorded: that waits for the end of the run, when all are.
+    if config["marks_are_files"]:
+        remove_recorded(config["directory"], config["experiment"])
 
 
 def description_of_run(snakemake, seed):

@@ -14,11 +14,11 @@ TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
 
 
 class Workflow:
-    """Runs Snakemake on the repository's Snakefile in a folder of its own."""
+    """Runs Snakemake on the repository's Snakefile, or on that of a copy, in a folder of its own."""
 
     def __init__(self, folder: Path):
         """Use `folder` as the working directory: results and .snakemake land there."""
-        self.folder = folder
+        self.folder, self.repository = folder, REPOSITORY
 
     def command(self, *arguments, configfile=TINY, overlay=None):
         """The command line of `snakemake --cores 2` with the arguments.
@@ -26,7 +26,7 @@ class Workflow:
         `configfile` and then the dict `overlay` are laid over config.yaml. They come last on the command line, since
         --configfile takes all that follows it.
         """
-        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.repository / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
         configfiles = [configfile] if configfile is not None else []
         if overlay is not None:

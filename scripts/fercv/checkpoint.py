@@ -186,6 +186,9 @@ def remove_recorded(directory: str | Path, experiment: str) -> None:
     A fold doesn't do so itself: where Snakemake is killed or gives up before it has recorded the outputs, it has them
     made again, and the last epoch's checkpoint makes that a matter of seconds. What can't be removed costs a warning.
 
+    What is recorded is told by the files with which Snakemake marks outputs as begun. Where it keeps these marks in a
+    database, call this only when all folds that were begun are recorded.
+
     Args:
         directory: where Snakemake runs, with `results` and `.snakemake`.
         experiment: name of the experiment.

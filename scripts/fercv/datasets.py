@@ -40,6 +40,8 @@ PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 CHUNK_ROWS = 2048
 # What an unclosed quote may swallow; also the longest text of pixels, enough for 1500 x 1500.
 LONGEST_FIELD = 10_000_000
+# What IMAGE_SUFFIXES promises; JPEG takes MPO with it. Pillow would try all it knows, and have Ghostscript run EPS.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
 LARGEST_ENTRY = 100_000_000
 
@@ -416,7 +418,7 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
     """
     height, width = image_size
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             opened.load()
             image = ImageOps.exif_transpose(opened)
         converted, resized = image.mode != "L", image.size != (width, height)

@@ -1,6 +1,7 @@
 """Trained models: saved and loaded, asked for predictions, and taken apart by layers."""
 
 import json
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -43,16 +44,19 @@ def save_model(model, path) -> None:
         unfixed.unlink(missing_ok=True)
 
 
-def load_model(path, architecture: str | None = None, classes: int | None = None):
+def load_model(
+    path, architecture: str | None = None, classes: int | None = None, image_size: tuple[int, int] | None = None
+):
     """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold.
 
     Args:
         path: of a file in Keras' format.
         architecture: the name that the model must have; None takes any.
         classes: the number of classes that it must tell apart; None takes any.
+        image_size: (height, width) of the images that it must take; None takes any.
 
     Raises:
-        InputError: the file is no such model, or of another architecture or number of classes.
+        InputError: the file is no such model, or of another architecture, number of classes or image size.
     """
     mending = "delete it to have its fold trained again"
     try:
@@ -60,10 +64,13 @@ def load_model(path, architecture: str | None = None, classes: int | None = None
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip file")
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a GPU that is full
+            raise
+        # h5py raises OSErrors of its own for weights that are damaged; only the system's have a number.
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split())
         reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
@@ -72,7 +79,21 @@ def load_model(path, architecture: str | None = None, classes: int | None = None
         raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {mending}")
     if classes is not None and model.output_shape[-1] != classes:
         raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {mending}")
+    if image_size is not None and not takes_images(model, image_size):
+        raise InputError(
+            f"{path}: a model of inputs of the shape {model.input_shape[1:]}, expected one for images of "
+            f"{image_size[0]} x {image_size[1]} pixels; {mending}"
+        )
     return model
+
+
+def takes_images(model, image_size: tuple[int, int]) -> bool:
+    """Whether images of this height and width can be shaped as a model takes them, see `model_inputs`."""
+    shape, (height, width) = model.input_shape[1:], image_size
+    if not all(isinstance(size, int) for size in shape) or math.prod(shape) != height * width:
+        return False
+    # As many pixels in rows of another length would be another image.
+    return len(shape) != 3 or shape[-1] != 1 or tuple(shape[:2]) == (height, width)
 
 
 def computing_in(precision: str, model):

@@ -24,9 +24,17 @@ def source_files(path: str | Path) -> list[str]:
         The path itself, or the folder's image files (see `walk_files`) sorted by path, by code points.
 
     Raises:
-        InputError: there is no such file or folder, no image in the folder, a name with braces, or it cannot be walked.
+        InputError: there is no such file or folder, it cannot be reached or walked, it has no image, or a name with
+            braces.
     """
-    if not Path(path).exists():
+    try:
+        exists = Path(path).exists()
+    except OSError as error:  # a folder above that is closed to the user, a name that is too long, a dead network disk
+        raise InputError(
+            f"data.source is {str(path)!r}, which cannot be reached ({error.strerror}); correct the path, or the "
+            "permissions on the way to it"
+        ) from None
+    if not exists:
         raise InputError(
             f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
             "put the data there or correct the path"

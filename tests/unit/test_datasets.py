@@ -19,7 +19,7 @@ from PIL import Image
 
 from fercv.datasets import USAGES, duplicate_groups, read_csv, read_dataset, read_folder, read_zip
 from fercv.errors import InputError
-from fercv.sources import natural_key, source_files
+from fercv.sources import IMAGE_SUFFIXES, natural_key, source_files
 
 CLASSES = ["angry", "happy", "sad"]
 SIZE = (4, 3)
@@ -384,6 +384,24 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     assert (decoded(tmp_path, buffer.getvalue()) == 10).all()
 
 
+FORMAT_OF = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "MPO", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
+    ".webp": "WEBP", ".pgm": "PPM",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_kind_of_image_is_read_whatever_its_name_says(tmp_path, suffix):
+    buffer = io.BytesIO()
+    image = Image.new("L", (3, 4), 90)
+    more = {"save_all": True, "append_images": [image]} if FORMAT_OF[suffix] == "MPO" else {}
+    image.save(buffer, FORMAT_OF[suffix], **more)
+    data = buffer.getvalue()
+    assert (Image.open(buffer).format == FORMAT_OF[suffix]) and abs(decoded(tmp_path, data).astype(int) - 90).max() < 3
+    files = one_of_each_class(**{f"happy/odd{suffix}": data})
+    assert len(read(write_zip(tmp_path / "set.zip", files)).images) == 4
+
+
 def test_cmyk_and_bilevel_become_grey(tmp_path):
     buffer = io.BytesIO()
     Image.new("CMYK", (3, 4), (0, 0, 0, 255)).save(buffer, "JPEG")
@@ -552,6 +570,16 @@ def test_a_broken_image_is_refused_by_name(tmp_path, data, found):
         assert "'sad/broken.png'" in message and re.search(found, message)
 
 
+def test_no_other_format_is_tried_under_the_name_of_an_image(tmp_path):
+    """Pillow would have Ghostscript run what a PostScript file says."""
+    buffer = io.BytesIO()
+    Image.new("L", (3, 4), 90).save(buffer, "EPS")
+    assert Image.open(buffer).format == "EPS"
+    files = one_of_each_class(**{"sad/program.png": buffer.getvalue()})
+    for path in (write_folder(tmp_path / "faces", files), write_zip(tmp_path / "set.zip", files)):
+        assert "'sad/program.png' is no image that can be read" in refusal(path)
+
+
 def test_fractions_are_refused(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(np.full(SIZE, 0.5, np.float32)).save(buffer, "TIFF")
@@ -682,6 +710,39 @@ def test_source_files_of_nothing_is_refused(tmp_path):
         source_files(tmp_path / "missing")
     with pytest.raises(InputError, match="no image found"):
         source_files(tmp_path)
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^data\.source is '\S+', which cannot be reached \(File name too long\); "):
+        source_files(tmp_path / ("x" * 300))
+
+
+CLOSED = """
+import os, sys
+sys.path.insert(0, {scripts!r})
+from fercv.errors import InputError
+from fercv.sources import source_files
+os.chdir({folder!r})
+if os.getuid() == 0:  # whom modes don't stop
+    os.setuid(65534)
+try:
+    source_files("closed/set.csv")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_source_in_a_folder_that_is_closed_to_the_user_is_refused(tmp_path):
+    (path,) = write_folder(tmp_path / "closed", {"set.csv": kaggle_csv().encode()}).iterdir()
+    tmp_path.chmod(0o755)
+    path.parent.chmod(0)
+    code = CLOSED.format(scripts=str(Path(__file__).parents[2] / "scripts"), folder=str(tmp_path))
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    finally:
+        path.parent.chmod(0o700)
+    said = "data.source is 'closed/set.csv', which cannot be reached (Permission denied); "
+    assert done.stdout.startswith(said) and done.stdout.count("\n") == 1, done.stderr
 
 
 def test_sources_needs_nothing_heavy():

@@ -11,7 +11,9 @@ import time
 
 import psutil
 import pytest
-from helpers import REPOSITORY, Workflow
+from helpers import REPOSITORY, Workflow, copy_repository
+
+from fercv.checkpoint import UnusableError, read_checkpoint
 
 OVERLAY = {
     "models": ["cnn"],
@@ -28,6 +30,11 @@ FOLD = "results/demo-tiny/cnn/folds/00"
 TARGET = f"{FOLD}/metrics.json"
 CHECKPOINTS = "results/demo-tiny/checkpoints"
 LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
+# Whatever a fold's training follows from; tests/unit/test_train_fold.py changes each.
+RUN = {
+    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
+    "threads",
+}  # fmt: skip
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 
@@ -41,7 +48,7 @@ class FaultyWorkflow(Workflow):
     def __init__(self, folder):
         super().__init__(folder)
         self.batches = folder / "batches"
-        self.overlay = OVERLAY
+        self.overlay, self.options = OVERLAY, []
 
     def environment(self, fault=None):
         environment = {
@@ -51,7 +58,7 @@ class FaultyWorkflow(Workflow):
         return os.environ | environment | ({"FERCV_SIGNAL": fault} if fault else {})
 
     def command(self, *arguments):
-        return super().command(*arguments, overlay=self.overlay)
+        return super().command(*arguments, *self.options, overlay=self.overlay)
 
     def train(self, *arguments, fault=None, check=True):
         """Run the fold to the end, or to where the fault strikes; return the finished process."""
@@ -60,11 +67,11 @@ class FaultyWorkflow(Workflow):
         assert check is None or (done.returncode == 0) == check, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
-    def launch(self):
+    def launch(self, **environment):
         """Start Snakemake in a process group of its own, what it says in one pipe."""
         return subprocess.Popen(
             self.command(TARGET),
-            env=self.environment(),
+            env=self.environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -193,6 +200,21 @@ def test_incomplete_outputs_that_were_kept_are_not_taken_for_finished(workflow, 
     check_the_end(workflow, undisturbed)
 
 
+def test_a_fold_in_a_shadow_folder_goes_on_as_well(workflow, undisturbed, tmp_path):
+    """Snakemake takes the folder away with all that a killed job left in it."""
+    copy_repository(tmp_path / "repository")
+    rules = tmp_path / "repository" / "rules" / "train.smk"
+    content, head, rule = rules.read_text(encoding="utf-8").partition("rule train_fold:\n")
+    rules.write_text(f'{content}{head}    shadow:\n        "minimal"\n{rule}', encoding="utf-8")
+    workflow.repository = tmp_path / "repository"
+    workflow.train(fault="batch 8 9", check=False)
+    assert (workflow.folder / ".snakemake" / "shadow").exists()
+    assert not workflow.has_outputs()
+    workflow.train()
+    assert "cnn fold 00: goes on after epoch 2 of 4" in workflow.log()
+    check_the_end(workflow, undisturbed)
+
+
 def test_without_checkpoints_it_starts_from_the_beginning(workflow, undisturbed):
     """The control: the same kill, with checkpoints switched off."""
     workflow.overlay = OVERLAY | {"checkpoints": {"share": 0}}
@@ -234,8 +256,29 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
     check_the_end(workflow, undisturbed, lost_epochs=0)
 
 
-def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed):
+def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
+    """The control: the second process takes no notice of the lock that the first one holds."""
+    first = workflow.start()
+    (orphan,) = fold_jobs(workflow)
+    orphan.suspend()
+    first.kill()
+    first.wait()
+    workflow.unlock()
+    second = workflow.launch(FERCV_WITHOUT_LOCKS="1")
+    try:
+        said = second.communicate(timeout=240)[0]
+    finally:
+        orphan.resume()
+    assert second.returncode == 0, said
+    assert "waiting" not in said
+    wait_until(lambda: not fold_jobs(workflow), 120)
+    assert workflow.trained() > undisturbed[2]
+
+
+@pytest.mark.parametrize("backend", ["file", "db"])
+def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed, backend):
     """The fold goes on by itself to its end; what it has trained is taken over by the next start."""
+    workflow.options = ["--persistence-backend", backend]
     first = workflow.launch()
     wait_until(lambda: fold_jobs(workflow), 120)
     first.kill()
@@ -260,18 +303,20 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
 
 
 @pytest.mark.parametrize(
-    ("number", "alone", "lost_epochs"),
+    ("number", "alone", "lost_epochs", "backend"),
     [
-        (signal.SIGTERM, False, 1),
-        (signal.SIGINT, False, 1),
-        (signal.SIGTERM, True, 1),
+        (signal.SIGTERM, False, 1, "file"),
+        (signal.SIGINT, False, 1, "file"),
+        (signal.SIGTERM, True, 0, "file"),
         # Snakemake lets the fold come to its end, and then has it made again: from the last epoch's checkpoint.
-        (signal.SIGINT, True, 0),
+        (signal.SIGINT, True, 0, "file"),
+        (signal.SIGINT, True, 0, "db"),
     ],
-    ids=["SIGTERM to all", "Ctrl-C", "SIGTERM", "SIGINT"],
+    ids=["SIGTERM to all", "Ctrl-C", "SIGTERM", "SIGINT", "SIGINT, records in a database"],
 )
-def test_snakemake_asked_to_stop(workflow, undisturbed, number, alone, lost_epochs):
+def test_snakemake_asked_to_stop(workflow, undisturbed, number, alone, lost_epochs, backend):
     """Ctrl-C and schedulers ask the whole group; `kill` asks Snakemake alone."""
+    workflow.options = ["--persistence-backend", backend]
     first = workflow.start()
     (first.send_signal if alone else lambda number: os.killpg(first.pid, number))(number)
     assert first.wait(120) != 0
@@ -297,6 +342,10 @@ def test_a_checkpoint_that_must_not_be_used_is_told_and_costs_only_time(workflow
     else:
         header, _, rest = bytes(content).partition(b"\n")
         changed = json.loads(header)
+        assert changed["run"].keys() == RUN
+        for key in RUN:
+            with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
+                read_checkpoint(path, changed["run"] | {key: "another"})
         changed["run"]["definition"]["epochs"] = 2
         body = json.dumps(changed).encode() + b"\n" + rest[:-32]
         content = body + hashlib.sha256(body).digest()
