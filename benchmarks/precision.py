@@ -61,7 +61,7 @@ def main() -> None:
         print(accuracy(*where, precision, arguments.epochs, arguments.images))
         return
 
-    def run(fold, seed, precision):
+    def run(seed, fold, precision):
         command = [sys.executable, __file__, str(arguments.data), "--model", arguments.model]
         command += ["--epochs", str(arguments.epochs)]
         command += ["--images", str(arguments.images)] if arguments.images else []
@@ -73,7 +73,7 @@ def main() -> None:
     folds, seeds, precisions = range(arguments.folds), range(1, arguments.seeds + 1), ("float32", "bfloat16")
     runs = list(itertools.product(seeds, folds, precisions))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip(runs, pool.map(lambda key: run(key[1], key[0], key[2]), runs), strict=True))
+        found = dict(zip(runs, pool.map(run, *zip(*runs, strict=True)), strict=True))
     pairs = list(itertools.product(seeds, folds))
     differences = [found[*pair, "bfloat16"] - found[*pair, "float32"] for pair in pairs]
     spreads = [

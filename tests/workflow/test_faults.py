@@ -120,6 +120,17 @@ def fold_jobs(workflow):
     return found
 
 
+def suspended_orphan(workflow):
+    """Kill Snakemake while its fold trains, and hold up the fold's process, which outlives it, until it is resumed."""
+    snakemake = workflow.start()
+    (orphan,) = fold_jobs(workflow)
+    orphan.suspend()
+    snakemake.kill()
+    snakemake.wait()
+    workflow.unlock()
+    return orphan
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
     """The prepared data, and what the fold is when nothing disturbs it: its outputs and its number of batches."""
@@ -238,13 +249,7 @@ def test_a_second_snakemake_is_refused_while_the_first_one_runs(workflow, undist
 
 
 def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, undisturbed):
-    first = workflow.start()
-    (orphan,) = fold_jobs(workflow)
-    # The fold's second process comes while the first one still trains.
-    orphan.suspend()
-    first.kill()
-    first.wait()
-    workflow.unlock()
+    orphan = suspended_orphan(workflow)
     second = workflow.launch()
     try:
         wait_until(lambda: "waiting" in (workflow.log() if (workflow.folder / LOG).exists() else ""), 120)
@@ -258,12 +263,7 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
 
 def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
     """The control: the second process takes no notice of the lock that the first one holds."""
-    first = workflow.start()
-    (orphan,) = fold_jobs(workflow)
-    orphan.suspend()
-    first.kill()
-    first.wait()
-    workflow.unlock()
+    orphan = suspended_orphan(workflow)
     second = workflow.launch(FERCV_WITHOUT_LOCKS="1")
     try:
         said = second.communicate(timeout=240)[0]
