@@ -100,6 +100,7 @@ def used_code(script: str, looked_up: Mapping[str, Sequence[str]]) -> dict[tuple
             statements = module.running
         elif name == EVERYTHING:
             more = [(module_name, defined) for defined in module.definitions]
+            more += [(submodule, EVERYTHING) for submodule in submodules(path)]
             more += [target for bound in module.imports.values() for target in bound if target[1] != EVERYTHING]
         elif name.startswith(LOOKED_UP):
             known = looked_up.get(f"{module_name}.{name.removeprefix(LOOKED_UP)}", [EVERYTHING])
@@ -122,6 +123,14 @@ def module_file(name: str) -> Path | None:
     """The file of a module of this program, None for a module from elsewhere."""
     path = SCRIPTS.joinpath(*name.split("."))
     return next(filter(Path.is_file, [path.with_suffix(".py"), path / "__init__.py"]), None)
+
+
+def submodules(path: Path) -> list[str]:
+    """The modules directly in a package, whose `__init__.py` is given; none where it is another module's file."""
+    if path.stem != "__init__":
+        return []
+    inside = [*path.parent.glob("*.py"), *path.parent.glob("*/__init__.py")]
+    return sorted(dotted_name(file) for file in inside if file != path)
 
 
 def dotted_name(path: Path) -> str:
@@ -164,32 +173,51 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
         Pairs of a module of this program and a name in it; and what comes from elsewhere, as triples of the name here,
         the module and the name there.
     """
-    uses, foreign, owners = set(), set(), set()
+    uses, foreign, followed = set(), set(), set()
     for part in parts:
         if isinstance(part, ast.Import | ast.ImportFrom):
             uses.update((loaded, IMPORTED) for loaded in imported_modules(part, module))
             if isinstance(part, ast.ImportFrom) and part.names[0].name == "*":
                 uses.add((import_source(part, module), EVERYTHING))
             continue
-        if isinstance(part, ast.Attribute):
-            if not isinstance(part.value, ast.Name):
-                continue
-            owners.add(part.value)
-            mentioned, attribute = part.value.id, part.attr
-        elif part in owners:
+        if part in followed:
             continue
-        else:
-            mentioned, attribute = part.id, EVERYTHING
-        if FINDING_MODULES & {mentioned, attribute}:
+        # The whole of `fercv.wing.module.name` comes before its parts.
+        nodes, attributes = attribute_chain(part)
+        followed.update(nodes)
+        if not isinstance(nodes[-1], ast.Name):
+            continue
+        mentioned = nodes[-1].id
+        if FINDING_MODULES & {mentioned, *attributes}:
             uses.update((dotted_name(path), EVERYTHING) for path in SCRIPTS.rglob("*.py"))
         if mentioned in defined:
             uses.add((module, mentioned))
         for target, name in imports.get(mentioned, ()):
             if module_file(target) is None:
                 foreign.add((mentioned, target, name))
+            elif name == EVERYTHING:
+                uses.add(name_in_module(target, attributes))
             else:
-                uses.add((target, attribute if name == EVERYTHING else name))
+                uses.add((target, name))
     return uses, foreign
+
+
+def attribute_chain(node: ast.Name | ast.Attribute) -> tuple[list[ast.AST], list[str]]:
+    """Take `a.b.c` apart: its nodes from the outermost to what stands before the first dot, and the names after it."""
+    nodes, attributes = [node], []
+    while isinstance(nodes[-1], ast.Attribute):
+        attributes.insert(0, nodes[-1].attr)
+        nodes.append(nodes[-1].value)
+    return nodes, attributes
+
+
+def name_in_module(module: str, attributes: Sequence[str]) -> tuple[str, str]:
+    """The module and the name in it that attributes of a module lead to; EVERYTHING where they end at a module."""
+    for position, attribute in enumerate(attributes):
+        if module_file(f"{module}.{attribute}") is None:
+            return module, attribute
+        module = f"{module}.{attribute}"
+    return module, EVERYTHING
 
 
 def outline(node) -> object:

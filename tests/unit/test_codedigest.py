@@ -123,6 +123,41 @@ def test_what_the_script_uses_counts(program, name, old, new):
     assert changes(program, [(name, old, new)])
 
 
+WING = {
+    "fercv/wing/__init__.py": "",
+    "fercv/wing/module.py": "def f():\n    return 1\ndef g():\n    return 2\n",
+    "fercv/wing/room/__init__.py": "",
+    "fercv/wing/room/shelf.py": "def f():\n    return 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("script", "reached", "unreached"),
+    [
+        ("import fercv.wing.module\nprint(fercv.wing.module.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("import fercv.wing.module as m\nprint(m.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("import fercv.wing as w\nprint(w.module.f(), w.room.shelf.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("from fercv import wing\nprint(wing.module.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("from fercv.wing import module\nprint(module.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("from fercv.wing.module import f\nprint(f())", ["wing/module.py 1"], ["wing/module.py 2"]),
+        ("import fercv.wing.room.shelf\nprint(fercv.wing.room.shelf.f())", ["wing/room/shelf.py 1"], []),
+        ("import fercv.wing.module\nprint(vars(fercv.wing.module))", ["wing/module.py 1", "wing/module.py 2"], []),
+        ("import fercv.wing.module\nprint(vars(fercv.wing))", ["wing/module.py 2", "wing/room/shelf.py 1"], []),
+        ("import fercv.wing.module\nprint(getattr(fercv.wing, x).f())", ["wing/module.py 1"], []),
+    ],
+)
+def test_a_module_in_a_package_is_followed_however_it_is_imported(program, script, reached, unreached):
+    """Each place is a file and the number that its function returns."""
+    for name, text in (WING | {"script.py": script}).items():
+        (program / name).parent.mkdir(parents=True, exist_ok=True)
+        (program / name).write_text(text)
+    forget()
+    for places, expected in [(reached, True), (unreached, False)]:
+        for place in places:
+            name, number = place.split()
+            assert changes(program, [(f"fercv/{name}", f"return {number}", "return 3")]) is expected, place
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
