@@ -11,10 +11,10 @@ if not (3, 11) <= sys.version_info[:2] <= (3, 13):
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from fercv.errors import InputError
-from fercv.planning import planned_digest, settings_digest
-from fercv.settings import check_syntax, complete_config
-from fercv.sources import source_digest, source_files
+from fercv.workflow.errors import InputError
+from fercv.workflow.planning import planned_digest, settings_digest
+from fercv.workflow.settings import check_syntax, complete_config
+from fercv.data.sources import source_digest, source_files
 
 try:
     check_syntax(f"{workflow.basedir}/config.yaml")

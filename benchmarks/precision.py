@@ -30,8 +30,8 @@ def accuracy(model: str, data: Path, fold: int, seed: int, precision: str, epoch
     """Validation accuracy of a model after its last epoch of training, on all or `count` of the training rows."""
     import pandas as pd
 
-    from fercv import backend
-    from fercv.training import train
+    from fercv.engine.setup import set_up
+    from fercv.train.loop import train
 
     asked = definition(model, epochs=epochs, **CHANGES[model])
     images = np.load(data / "images.npy", mmap_mode="r")
@@ -40,7 +40,7 @@ def accuracy(model: str, data: Path, fold: int, seed: int, precision: str, epoch
     inside = folds["fold"] == fold
     training, validation = folds.loc[~inside, "index"].to_numpy(), folds.loc[inside, "index"].to_numpy()
     training = np.random.default_rng(fold).permutation(training)[:count]
-    backend.configure(1, seed, precision)
+    set_up("benchmark", seed, precision=precision)
     return train(asked, images, labels, training, validation, 7, seed).history[-1]["val_accuracy"]
 
 

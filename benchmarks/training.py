@@ -36,7 +36,7 @@ def definition(model, **changes):
     """A model's complete definition in config.yaml, at full width."""
     import yaml
 
-    from fercv.settings import complete_config
+    from fercv.workflow.settings import complete_config
 
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     full = complete_config(config | {"scale": "full", "experiment": "x", "data": config["data"] | {"source": "x"}}, [])
@@ -59,7 +59,7 @@ def stock(model, threads, precision, size, count):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    from fercv import architectures
+    from fercv.nets import architectures
 
     ends = []
 
@@ -87,13 +87,14 @@ def ours(model, threads, precision, size, count, width=1.0):
     import pandas as pd
 
     import train_fold
-    from fercv import backend, checkpoint, training
-    from fercv.backend import keras
-    from fercv.preprocessing import model_inputs
+    from fercv.data.preprocessing import model_inputs
+    from fercv.engine.backend import keras
+    from fercv.engine.setup import set_up
+    from fercv.train import checkpoint, loop
 
     asked = definition(model, epochs=3, precision=precision, batch_size=size)
     asked["settings"] = asked["settings"] | {"width": width}
-    backend.configure(threads, 1, precision)
+    set_up("benchmark", 1, threads=threads, precision=precision)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         # One fold of twenty is not trained on.
@@ -102,23 +103,23 @@ def ours(model, threads, precision, size, count, width=1.0):
         rng, times = np.random.default_rng(0), []
         for _ in range(50):
             drawn, began = rng.integers(0, len(images), size), time.perf_counter()
-            model_inputs(training.augment(images[drawn], asked["augmentation"], rng), (48, 48, 1))
+            model_inputs(loop.augment(images[drawn], asked["augmentation"], rng), (48, 48, 1))
             times.append(time.perf_counter() - began)
         per_image = statistics.median(times) / size
 
         seconds = {"steps": 0.0, "prediction": 0.0, "saving": 0.0}
         add_time(keras.Model, "train_on_batch", seconds, "steps")
-        add_time(training, "predict", seconds, "prediction")
+        add_time(loop, "predict", seconds, "prediction")
         add_time(train_fold, "predict", seconds, "prediction")
         add_time(train_fold, "save_model", seconds, "saving")
         add_time(checkpoint.Checkpoints, "save", seconds, "saving")
-        starts, augment = [], training.augment
+        starts, augment = [], loop.augment
 
         def first_augment(*arguments):
             starts.append(time.perf_counter())
             return augment(*arguments)
 
-        training.augment = first_augment
+        loop.augment = first_augment
         fold_job(folder, asked, threads, share=0.05)
         wall = time.perf_counter() - starts[0]
         rate = statistics.median(pd.read_csv(folder / "timing")["images_per_second"][1:])
@@ -227,7 +228,7 @@ def write_fold_files(images, folder):
 def fold_job(folder, asked, threads, share):
     """Train as a fold job does, from its input files to its outputs, which lie in the same folder."""
     import train_fold
-    from fercv.checkpoint import Checkpoints
+    from fercv.train.checkpoint import Checkpoints
 
     snakemake = SimpleNamespace(
         params=SimpleNamespace(definition=asked, classes=[f"class {n}" for n in range(7)]),
@@ -244,9 +245,9 @@ def fold_job(folder, asked, threads, share):
 
 def private_memory(model, threads, precision, size, count):
     """A small net's fold job of one epoch, whose memory the caller watches."""
-    from fercv import backend
+    from fercv.engine.setup import set_up
 
-    backend.configure(1, 1)
+    set_up("benchmark", 1)
     with tempfile.TemporaryDirectory() as place:
         # In a process of its own, whose memory is not this one's.
         writing = multiprocessing.get_context("spawn").Process(target=write_fold_files, args=(count, Path(place)))

@@ -26,20 +26,20 @@ LAYER, BATCH = "block4_pool", 64
 
 def build():
     """A full-width cnn with random weights."""
-    from fercv import backend
-    from fercv.architectures import build_model
+    from fercv.engine.setup import set_up
+    from fercv.nets.models import build_model
 
-    backend.configure(os.cpu_count(), seed=0)
+    set_up("benchmark", seed=0, threads=os.cpu_count())
     return build_model("cnn", (48, 48, 1), 7, {})
 
 
 def in_batches(model, filters, steps, precision="bfloat16"):
     """This program's way."""
-    from fercv.ascent import ascend_filters
-    from fercv.models import computing_in
+    from fercv.nets.models import in_precision
+    from fercv.visualize.filters import ascend_filters
 
     ascend_filters(
-        computing_in(precision, model),
+        in_precision(precision, model),
         LAYER,
         range(filters),
         image_shape=(48, 48),
@@ -125,7 +125,7 @@ def compare_ways(repeats):
 
 def compare_saliency(repeats):
     """Print what saliency maps of 64 images take together and one by one."""
-    from fercv.saliency import class_score_gradient, compute_saliency
+    from fercv.visualize.saliency import class_score_gradient, compute_saliency
 
     gradient = class_score_gradient(build())
     images = np.random.default_rng(0).standard_normal((BATCH, 48, 48, 1), dtype=np.float32)

@@ -7,9 +7,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
-from fercv.codedigest import code_digest
-from fercv.planning import planned_digest
-from fercv.settings import fold_names, model_layers
+from fercv.workflow.codedigest import code_digest
+from fercv.workflow.finished import remove_recorded
+from fercv.workflow.planning import planned_digest
+from fercv.workflow.settings import fold_names, model_layers
 
 E = f"results/{config['experiment']}"
 M = f"{E}/{{model}}"
@@ -33,7 +34,7 @@ def code(rule_name):
     """Params function: the digest of a rule's script and all code that it uses, see fercv.codedigest.
 
     Of what the code looks up by name, only what is found there counts: the model's own architecture, and reading or
-    drawing the images. fercv.jobs compares again when the job starts.
+    drawing the images. fercv.workflow.jobs compares again when the job starts.
     """
 
     def found(wildcards):
@@ -47,7 +48,7 @@ def code_found(rule_name, model_architecture):
     """The digest of a rule's code, found once for all its jobs on models of one architecture."""
     looked_up = {"prepare_dataset.find_source": ["draw_images" if built_in else "read_images"]}
     if model_architecture is not None:
-        looked_up["fercv.architectures.find_architecture"] = [model_architecture]
+        looked_up["fercv.nets.architectures.find_architecture"] = [model_architecture]
     name = f"code of {rule_name} for {model_architecture}"
     digest = planned_digest(name, code_digest(rule_name, looked_up), workflow.remote_exec)
     return {"digest": digest, "looked_up": looked_up}
@@ -171,7 +172,5 @@ def model_minutes(wildcards, attempt):
 
 
 def remove_finished_checkpoints():
-    """Remove what finished folds left to go on from; the library is too heavy to import at every start."""
-    from fercv.checkpoint import remove_recorded
-
+    """Remove what finished folds left to go on from."""
     remove_recorded(config["directory"], config["experiment"])

@@ -1,29 +1,24 @@
 """Find by gradient ascent an image that drives each filter of a layer."""
 
-import logging
-
 import numpy as np
 
-from fercv import backend, jobs
-from fercv.ascent import ascend_filters
-from fercv.hashing import derive_seed
-from fercv.models import computing_in, find_layer, load_model
-
-log = logging.getLogger("fercv")
+from fercv.engine.setup import set_up
+from fercv.nets.models import find_layer, in_precision, load_model
+from fercv.visualize.filters import ascend_filters
+from fercv.workflow import jobs
+from fercv.workflow.hashing import derive_seed
 
 
 def main(snakemake):
     """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
     settings, layer = snakemake.params.filters, snakemake.wildcards.layer
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
-    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
-    backend.configure(snakemake.threads, seed)
-    precision, reason = backend.choose_precision(snakemake.params.precision, snakemake.params.width)
-    log.info("ascends in %s, %s", precision, reason)
+    params = snakemake.params
+    engine = set_up(seed=seed, precision=params.precision, width=params.width, **jobs.resources(snakemake))
     loaded = load_model(
         snakemake.input[0], snakemake.params.architecture, image_size=tuple(snakemake.params.image_size)
     )
-    model = computing_in(precision, loaded)
+    model = in_precision(engine.precision, loaded)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from fercv import jobs
-from fercv.folds import assign_folds
-from fercv.hashing import derive_seed
+from fercv.data.folds import assign_folds
+from fercv.workflow import jobs
+from fercv.workflow.hashing import derive_seed
 
 
 def main(snakemake):

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from fercv import jobs
-from fercv.metrics import compare
+from fercv.evaluate.intervals import compare
+from fercv.workflow import jobs
 
 
 def main(snakemake):

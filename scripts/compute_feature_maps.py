@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from fercv import backend, jobs
-from fercv.activations import feature_maps
-from fercv.errors import InputError
-from fercv.hashing import derive_seed
-from fercv.models import load_model
-from fercv.preprocessing import standardize
+from fercv.data.preprocessing import standardize
+from fercv.engine.setup import set_up
+from fercv.nets.models import load_model
+from fercv.visualize.feature_maps import feature_maps
+from fercv.workflow import jobs
+from fercv.workflow.errors import InputError
+from fercv.workflow.hashing import derive_seed
 
 
 def main(snakemake):
     """Write feature_maps_<layer>.npz: image, maps."""
-    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
-    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
     images = np.load(snakemake.input.images, mmap_mode="r")
     index = snakemake.params.image
     if index >= len(images):

@@ -3,19 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from fercv import backend, jobs
-from fercv.hashing import derive_seed
-from fercv.models import load_model, predict
-from fercv.preprocessing import standardize
-from fercv.saliency import class_score_gradient, compute_saliency, mask_image
+from fercv.data.preprocessing import standardize
+from fercv.engine.setup import set_up
+from fercv.nets.models import load_model, predict
+from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
+from fercv.workflow import jobs
+from fercv.workflow.hashing import derive_seed
 
 BATCH_SIZE = 64
 
 
 def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
-    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
-    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
     settings = snakemake.params.saliency
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     folds = pd.read_csv(snakemake.input.folds)

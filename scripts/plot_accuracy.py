@@ -2,8 +2,10 @@
 
 import pandas as pd
 
-from fercv import figures, jobs
-from fercv.metrics import accuracy_curves
+from fercv.evaluate.measures import accuracy_curves
+from fercv.figures.drawing import save_figure
+from fercv.figures.evaluate import accuracy_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -13,10 +15,10 @@ def main(snakemake):
         for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
     ]
     histories = pd.concat(tables)[["fold", "epoch", "accuracy", "val_accuracy"]]
-    figure = figures.accuracy_figure(
+    figure = accuracy_figure(
         histories, accuracy_curves(histories), f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
     )
-    figures.save_figure(figure, snakemake.output[0])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from fercv import figures, jobs
+from fercv.figures.drawing import save_figure
+from fercv.figures.evaluate import comparison_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -14,8 +16,8 @@ def main(snakemake):
     comparison = pd.read_csv(snakemake.input.comparison, keep_default_na=False, na_values={"p_value": [""]})
     comparison = comparison[comparison["measure"].isin(["accuracy", "balanced_accuracy"])]
     alone = comparison["versus"] == ""
-    figure = figures.comparison_figure(folds, comparison[alone], comparison[~alone])
-    figures.save_figure(figure, snakemake.output[0])
+    figure = comparison_figure(folds, comparison[alone], comparison[~alone])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 import pandas as pd
 
-from fercv import figures, jobs
+from fercv.figures.drawing import save_figure
+from fercv.figures.evaluate import confusion_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
     """Write confusion_matrix.png."""
     matrix = pd.read_csv(snakemake.input.matrix, index_col="true")
-    figure = figures.confusion_figure(
+    figure = confusion_figure(
         matrix.to_numpy(), list(matrix.columns), f"Confusion matrix of {snakemake.wildcards.model}, all folds pooled"
     )
-    figures.save_figure(figure, snakemake.output[0])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from fercv import figures, jobs
+from fercv.figures.drawing import save_figure
+from fercv.figures.visualize import filters_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
     """Write filters_<layer>.png."""
     title = f"Filters of layer {snakemake.wildcards.layer} (# Ascent Epoch {snakemake.params.steps})"
     with np.load(snakemake.input[0]) as saved:
-        figure = figures.filters_figure(
-            saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"]
-        )
-    figures.save_figure(figure, snakemake.output[0])
+        figure = filters_figure(saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

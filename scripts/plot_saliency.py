@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from fercv import figures, jobs
+from fercv.figures.drawing import save_figure
+from fercv.figures.visualize import saliency_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
     """Write saliency.png."""
     classes = np.array(snakemake.params.classes)
     with np.load(snakemake.input[0]) as saved:
-        figure = figures.saliency_figure(
+        figure = saliency_figure(
             saved["images"],
             saved["heat"],
             saved["masked"],
@@ -19,7 +21,7 @@ def main(snakemake):
             snakemake.params.threshold,
             f"Saliency of {snakemake.wildcards.model}",
         )
-    figures.save_figure(figure, snakemake.output[0])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from fercv import figures, jobs
+from fercv.figures.data import samples_figure
+from fercv.figures.drawing import save_figure
+from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -17,8 +19,8 @@ def main(snakemake):
         for label, name in enumerate(snakemake.params.classes)
     }
     title = f"First samples of each class, {len(shown):,} in all"
-    figure = figures.samples_figure(rows, title, settings["show_names"])
-    figures.save_figure(figure, snakemake.output[0])
+    figure = samples_figure(rows, title, settings["show_names"])
+    save_figure(figure, snakemake.output[0])
 
 
 if __name__ == "__main__":

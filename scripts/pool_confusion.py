@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from fercv import jobs
-from fercv.metrics import confusion_counts
+from fercv.evaluate.measures import confusion_counts
+from fercv.workflow import jobs
 
 
 def main(snakemake):

@@ -5,10 +5,11 @@ import logging
 import numpy as np
 import pandas as pd
 
-from fercv import backend, jobs
-from fercv.errors import InputError
-from fercv.hashing import derive_seed
-from fercv.models import load_model, predict
+from fercv.engine.setup import set_up
+from fercv.nets.models import load_model, predict
+from fercv.workflow import jobs
+from fercv.workflow.errors import InputError
+from fercv.workflow.hashing import derive_seed
 
 log = logging.getLogger("fercv")
 
@@ -18,8 +19,7 @@ def main(snakemake):
 
     `in_training` is 1 where an exact copy of the image is among the training rows, whose label the models were shown.
     """
-    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
-    backend.configure(snakemake.threads, seed=derive_seed(snakemake.wildcards.model))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
     held_out = ~samples["usage"].isin(["Training", ""])

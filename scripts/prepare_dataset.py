@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from fercv import datasets, jobs
-from fercv.errors import InputError
-from fercv.hashing import derive_seed
+from fercv.data.reading import duplicate_groups, read_dataset
+from fercv.workflow import jobs
+from fercv.workflow.errors import InputError
+from fercv.workflow.hashing import derive_seed
 
 log = logging.getLogger("fercv")
 
@@ -20,7 +21,7 @@ def main(snakemake):
     # Not a param: it changes nothing that is read, and switching it on later must not rerun everything.
     check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
-    samples["duplicate_group"] = datasets.duplicate_groups(images)
+    samples["duplicate_group"] = duplicate_groups(images)
     log.info(
         "%d images of %dx%d pixels, %d of them exact duplicates of an earlier one",
         *images.shape, len(images) - samples["duplicate_group"].nunique(),
@@ -38,17 +39,17 @@ def find_source(built_in):
 def draw_images(data, seed):
     """The built-in faces as images and samples."""
     # Only here, so that what is read doesn't depend on it.
-    from fercv import synthetic
+    from fercv.data.faces import draw_faces
 
     count = data["images"] or 35887  # as many as FER2013 has
-    faces = synthetic.draw_faces(count, seed, data["image_size"][0], held_out=0.1 if data["held_out"] else 0.0)
+    faces = draw_faces(count, seed, data["image_size"][0], held_out=0.1 if data["held_out"] else 0.0)
     source = [f"face {number}" for number in range(count)]
     return faces.images, pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
 
 
 def read_images(data, seed):
     """Images and samples of the user's files, or as many as the scale asks for."""
-    images, samples = datasets.read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
+    images, samples = read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
     if data["images"] is not None and data["images"] < len(images):
         chosen = stratified_rows(samples, data["images"], seed)
         images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fercv import jobs
-from fercv.metrics import fold_measures, per_class, summarize
+from fercv.evaluate.intervals import summarize
+from fercv.evaluate.measures import fold_measures, per_class
+from fercv.workflow import jobs
 
 log = logging.getLogger("fercv")
 

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from fercv import backend, jobs
-from fercv.architectures import build_model
+from fercv.engine.setup import set_up
+from fercv.nets.models import build_model
+from fercv.workflow import jobs
 
 
 def main(snakemake):
     """Write architecture.txt."""
-    backend.take_gpu(jobs.job_name(snakemake), jobs.jobs_per_gpu(snakemake))
-    backend.configure(snakemake.threads, seed=0)
+    set_up(seed=0, **jobs.resources(snakemake))
     params = snakemake.params
     model = build_model(params.architecture, (*params.image_size, 1), len(params.classes), params.settings)
     lines = []

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fercv import backend, jobs
-from fercv.checkpoint import Checkpoints, checkpoint_path, finished_mark, held, remove_recorded, sync
-from fercv.folds import inner_split
-from fercv.hashing import derive_seed, file_digest
-from fercv.metrics import fold_measures
-from fercv.models import predict, save_model
-from fercv.training import run_description, train
+from fercv.data.folds import inner_split
+from fercv.engine.setup import set_up
+from fercv.evaluate.measures import fold_measures
+from fercv.nets.models import predict, save_model
+from fercv.train.checkpoint import Checkpoints, sync
+from fercv.train.loop import train
+from fercv.workflow import jobs
+from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
+from fercv.workflow.hashing import derive_seed, file_digest
+from fercv.workflow.locks import locked
 
 log = logging.getLogger("fercv")
 
@@ -24,19 +27,14 @@ def main(snakemake):
     name = f"{snakemake.wildcards.model} fold {fold}"
     seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, int(fold))
     path = checkpoint_path(config["directory"], config["experiment"], snakemake.wildcards.model, fold)
-    with held(path.with_suffix(".lock"), name):
+    with locked(path.with_suffix(".lock"), name):
         finished_mark(path).unlink(missing_ok=True)
-        backend.take_gpu(name, jobs.jobs_per_gpu(snakemake))
-        precision, reason = backend.choose_precision(definition["precision"], definition["settings"].get("width", 1.0))
-        backend.configure(snakemake.threads, seed, precision)
-        log.info(
-            "%s: %s on %s, %d threads, in %s, %s",
-            name, backend.BACKEND, ", ".join(backend.devices()), snakemake.threads, precision, reason,
-        )  # fmt: skip
-        computed_with = run_description(snakemake.threads, precision)
-        run = description_of_run(snakemake, seed) | computed_with
+        width = definition["settings"].get("width", 1.0)
+        resources = jobs.resources(snakemake) | {"name": name}
+        engine = set_up(seed=seed, precision=definition["precision"], width=width, **resources)._asdict()
+        run = description_of_run(snakemake, seed) | engine
         checkpoints = Checkpoints(path, run, config["checkpoints"]["share"], name)
-        train_and_write(snakemake, checkpoints, seed, name, computed_with)
+        train_and_write(snakemake, checkpoints, seed, name, engine)
         # Before this fold's checkpoint goes, its outputs must be there even after a power cut.
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
@@ -58,11 +56,10 @@ def description_of_run(snakemake, seed):
         "images": file_digest(snakemake.input.images),
         "samples": file_digest(snakemake.input.samples),
         "folds": file_digest(snakemake.input.folds),
-        "devices": backend.devices(),
     }
 
 
-def train_and_write(snakemake, checkpoints, seed, name, computed_with):
+def train_and_write(snakemake, checkpoints, seed, name, engine):
     """Train, from the checkpoint where there is one, and write the outputs; metrics.json tells what computed them."""
     definition, classes, fold = snakemake.params.definition, snakemake.params.classes, int(snakemake.wildcards.fold)
     images = np.load(snakemake.input.images, mmap_mode="r")
@@ -83,7 +80,8 @@ def train_and_write(snakemake, checkpoints, seed, name, computed_with):
     predictions.insert(0, "index", validation)
     predictions.insert(1, "label", labels[validation])
     metrics = fold_measures(predictions, classes)
-    metrics |= {"epochs": len(trained.history), "training_rows": len(training)} | computed_with
+    metrics |= {"epochs": len(trained.history), "training_rows": len(training)}
+    metrics |= {key: engine[key] for key in ("software", "precision", "threads")}
     save_model(trained.model, snakemake.output.model)
     pd.DataFrame(trained.history).to_csv(snakemake.output.history, index=False, lineterminator="\n")
     predictions.to_csv(snakemake.output.predictions, index=False, lineterminator="\n")

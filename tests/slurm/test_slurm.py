@@ -87,7 +87,7 @@ def test_a_gpu_is_asked_for_as_gres_where_the_profile_says_so(project):
 # What is rebuilt, as on one machine.
 
 COMMENT = ("scripts/train_fold.py", r"\A", "# A comment.\n")
-ARCHITECTURE = ("scripts/fercv/architectures.py", r"\[2000\] \* 6", "[2000] * 5")
+ARCHITECTURE = ("scripts/fercv/nets/architectures.py", r"\[2000\] \* 6", "[2000] * 5")
 SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
 OF_FC = {"plot_accuracy", "pool_confusion", "plot_confusion", "score_model", "predict_held_out", "compute_saliency"}
@@ -112,7 +112,7 @@ def test_what_is_rebuilt_after_a_run_on_the_cluster(project, change, rules):
 
 
 def test_a_changed_function_rebuilds_what_uses_it(project):
-    project.edit("scripts/fercv/saliency.py", r"np\.abs\(", "np.absolute(")
+    project.edit("scripts/fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(")
     assert project.planned() == {"compute_saliency": 2, "plot_saliency": 2}
 
 
@@ -243,7 +243,7 @@ def test_snakemake_killed_and_started_again_while_its_job_goes_on(project, on_sl
 
 
 def change_the_code(project):
-    project.edit("scripts/fercv/training.py", r"0\.5 \* \(1 \+", "0.4 * (1 +")
+    project.edit("scripts/fercv/train/optimizer.py", r"0\.5 \* \(1 \+", "0.4 * (1 +")
 
 
 def change_a_setting(project):
@@ -282,8 +282,8 @@ def test_what_changed_while_a_job_was_in_the_queue_is_refused(project, change, m
 @pytest.mark.usefixtures("steps")
 def test_without_the_digests_in_the_environment_the_wrong_code_goes_unnoticed(project):
     """The control: what the job computes with is recorded as what was planned."""
-    project.edit("scripts/fercv/planning.py", r"known\.get\(name, digest\)", "digest")
+    project.edit("scripts/fercv/workflow/planning.py", r"known\.get\(name, digest\)", "digest")
     _, status = start_then_change(project, change_the_code)
     assert status == 0
-    project.edit("scripts/fercv/training.py", r"0\.4 \* \(1 \+", "0.5 * (1 +")
+    project.edit("scripts/fercv/train/optimizer.py", r"0\.4 \* \(1 \+", "0.5 * (1 +")
     assert "train_fold" not in project.planned(TARGET)

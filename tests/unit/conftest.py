@@ -1,5 +1,5 @@
 """TensorFlow takes its number of threads once per process, before anything is computed."""
 
-from fercv import backend
+from fercv.engine.setup import set_up
 
-backend.configure(threads=1, seed=0)
+set_up("tests", seed=0)

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from snakemake.common.configfile import load_configfile
 
-from fercv.datasets import read_dataset
-from fercv.errors import InputError
-from fercv.planning import settings_digest
-from fercv.settings import check_syntax, complete_config
+from fercv.data.reading import read_dataset
+from fercv.workflow.errors import InputError
+from fercv.workflow.planning import settings_digest
+from fercv.workflow.settings import check_syntax, complete_config
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
 CLASSES = ("angry", "happy", "sad")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from helpers import REPOSITORY
 
-from fercv.settings import complete_config, merge
+from fercv.workflow.settings import complete_config, merge
 
 
 def pins(lines):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from helpers import Workflow
 
-from fercv.models import load_model, predict
+from fercv.nets.models import load_model, predict
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 MODELS = ["cnn", "fc"]

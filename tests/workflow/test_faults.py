@@ -13,7 +13,7 @@ import psutil
 import pytest
 from helpers import REPOSITORY, Workflow, copy_repository
 
-from fercv.checkpoint import UnusableError, read_checkpoint
+from fercv.train.checkpoint import UnusableError, read_checkpoint
 
 OVERLAY = {
     "models": ["cnn"],

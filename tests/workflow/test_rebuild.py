@@ -20,8 +20,8 @@ import yaml
 from helpers import REPOSITORY, copy_repository, job_counts, job_messages
 from PIL import Image
 
-from fercv.codedigest import WITHOUT_RESULTS, used_code
-from fercv.synthetic import CLASSES, draw_faces
+from fercv.data.faces import CLASSES, draw_faces
+from fercv.workflow.codedigest import WITHOUT_RESULTS, used_code
 
 EXPERIMENT = {
     "experiment": "rebuilt",
@@ -190,10 +190,10 @@ def stash_and_pop(project):
     project.git("init")
     project.git("add", "-A")
     project.git("commit", "-m", "All")
-    project.edit("scripts/fercv/saliency.py", r"np\.abs\(", "np.absolute(")
+    project.edit("scripts/fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(")
     project.git("stash")
     project.git("stash", "pop")
-    project.edit("scripts/fercv/saliency.py", r"np\.absolute\(", "np.abs(")
+    project.edit("scripts/fercv/visualize/saliency.py", r"np\.absolute\(", "np.abs(")
 
 
 def clone_and_copy_the_results(project):
@@ -210,8 +210,8 @@ def clone_and_copy_the_results(project):
 
 def rewrite_docstrings_comments_and_blank_lines(project):
     project.edit("scripts/train_fold.py", r'^"""', '"""Other words. ')
-    project.edit("scripts/fercv/training.py", r"\n    steps = ", "\n\n    # A comment.\n    steps =   ")
-    project.edit("scripts/fercv/figures.py", r"\nWIDTH = 9.0", "\nWIDTH  =  9.0  # inches")
+    project.edit("scripts/fercv/train/loop.py", r"\n    steps = ", "\n\n    # A comment.\n    steps =   ")
+    project.edit("scripts/fercv/figures/drawing.py", r"\nWIDTH = 9.0", "\nWIDTH  =  9.0  # inches")
 
 
 def reformat_every_python_file(project):
@@ -221,13 +221,13 @@ def reformat_every_python_file(project):
 
 
 def rewrite_messages(project):
-    project.edit("scripts/fercv/training.py", r"the loss became", "the loss has become")
-    project.edit("scripts/fercv/training.py", r"validation accuracy %\.4f", "and on validation %.4f")
-    project.edit("scripts/fercv/jobs.py", r"unexpected error", "a defect")
+    project.edit("scripts/fercv/train/loop.py", r"the loss became", "the loss has become")
+    project.edit("scripts/fercv/train/loop.py", r"validation accuracy %\.4f", "and on validation %.4f")
+    project.edit("scripts/fercv/workflow/jobs.py", r"unexpected error", "a defect")
 
 
 def add_an_architecture(project):
-    path = project.folder / "scripts/fercv/architectures.py"
+    path = project.folder / "scripts/fercv/nets/architectures.py"
     path.write_text(path.read_text(encoding="utf-8") + SHALLOW, encoding="utf-8")
 
 
@@ -324,27 +324,32 @@ def test_asking_for_other_threads_and_memory_reruns_nothing(project):
 # Code.
 
 CODE = {
-    "saliency": ("fercv/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
-    "ascent": ("fercv/ascent.py", r"step_size \* _scale", "2 * step_size * _scale", FILTERS),
-    "every figure": ("fercv/figures.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS),
-    "one figure": ("fercv/figures.py", r"0\.85 \* classes", "0.9 * classes", {"plot_confusion": 2}),
+    "saliency": ("fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
+    "ascent": ("fercv/visualize/filters.py", r"step_size \* _scale", "2 * step_size * _scale", FILTERS),
+    "every figure": ("fercv/figures/drawing.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS),
+    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* classes", "0.9 * classes", {"plot_confusion": 2}),
     "one architecture": (
-        "fercv/architectures.py",
+        "fercv/nets/architectures.py",
         r"\[2000\] \* 6",
         "[2000] * 5",
         {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
     ),
     "all architectures": (
-        "fercv/architectures.py",
+        "fercv/nets/architectures.py",
         r"round\(size \* width\)",
         "int(size * width)",
         {"summarize_architecture": 2, "train_fold": 6} | OF_BOTH,
     ),
-    "training": ("fercv/training.py", r"0\.5 \* \(1 \+", "0.25 * (1 +", {"train_fold": 6} | OF_BOTH),
-    "intervals": ("fercv/metrics.py", r"CONFIDENCE = 0\.95", "CONFIDENCE = 0.90", {"score_model": 2} | COMPARISON),
+    "training": ("fercv/train/optimizer.py", r"0\.5 \* \(1 \+", "0.25 * (1 +", {"train_fold": 6} | OF_BOTH),
+    "intervals": (
+        "fercv/evaluate/intervals.py",
+        r"CONFIDENCE = 0\.95",
+        "CONFIDENCE = 0.90",
+        {"score_model": 2} | COMPARISON,
+    ),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
-    "drawing faces": ("fercv/synthetic.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
-    "reading data": ("fercv/datasets.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
+    "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
+    "reading data": ("fercv/data/csv_files.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
 }
 
 
@@ -385,7 +390,7 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
             continue
         used = set()
         for architecture in ("cnn", "fc"):
-            looked_up = {"fercv.architectures.find_architecture": [architecture]}
+            looked_up = {"fercv.nets.architectures.find_architecture": [architecture]}
             looked_up["prepare_dataset.find_source"] = ["read_images"]
             used |= set(used_code(script.stem, looked_up))
         for module, function in (call.split() for call in calls):
@@ -400,7 +405,7 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
 def test_code_changed_while_snakemake_runs_is_refused(project):
     """Its results would go down as made by the code that was planned with, and be kept when that comes back."""
     (project.folder / "results/rebuilt/data/samples.png").unlink()
-    figures = project.folder / "scripts/fercv/figures.py"
+    figures = project.folder / "scripts/fercv/figures/drawing.py"
     write = f"Path({str(figures)!r}).write_text(Path({str(figures)!r}).read_text().replace('= 150', '= 40'))"
     project.edit("Snakefile", r"\nlocalrules:", f"\nonstart:\n    {write}\n\n\nlocalrules:")
     done = project.snakemake("results/rebuilt/data/samples.png", check=False)
@@ -412,7 +417,7 @@ def test_code_changed_while_snakemake_runs_is_refused(project):
 
 def test_a_new_way_of_saving_reruns_what_saves_models(project):
     """Two modules away from the script, and through a name that is imported."""
-    project.edit("scripts/fercv/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
+    project.edit("scripts/fercv/nets/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
     assert project.jobs() == {"train_fold": 6} | OF_BOTH
 
 

@@ -54,8 +54,8 @@ def note_call(frame, event, argument):
     if event == "call" and code not in seen:
         seen.add(code)
         path = Path(code.co_filename)
-        if path.parent.name == "fercv":
-            calls.add(f"fercv.{path.stem} {code.co_qualname}")
+        if path.parents[1].name == "fercv":
+            calls.add(f"fercv.{path.parent.name}.{path.stem} {code.co_qualname}")
 
 
 def write_calls():
@@ -127,13 +127,13 @@ if "FERCV_CALLS" in os.environ:
     threading.setprofile(note_call)
 if "FERCV_BATCHES" in os.environ:
     counting = calling_first(before_batch, lambda module: module, "augment")
-    sys.meta_path.insert(0, Changing("fercv.training", counting))
+    sys.meta_path.insert(0, Changing("fercv.train.loop", counting))
 if "FERCV_WITHOUT_LOCKS" in os.environ:
     fcntl.flock = lambda file, operation: None
 if "FERCV_ASK_EACH_SECOND" in os.environ:
     sys.meta_path.insert(0, Changing("snakemake_interface_executor_plugins.executors.remote", ask_each_second))
 if what == "write":
     counting = calling_first(lambda: reached("file"), lambda module: module.Hashing, "write")
-    sys.meta_path.insert(0, Changing("fercv.checkpoint", counting))
+    sys.meta_path.insert(0, Changing("fercv.train.checkpoint", counting))
 if what not in ("none", "batch", "write"):
     sys.addaudithook(note_file)

@@ -1,0 +1,157 @@
+"""The csv in which Kaggle and courses hand FER2013 out: a label and the pixels of an image in each row."""
+
+import csv
+import gzip
+import io
+import re
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fercv.data.sources import cannot_be_read
+from fercv.data.tables import USAGES, Dataset
+from fercv.workflow.errors import InputError
+from fercv.workflow.messages import did_you_mean
+
+LABEL_COLUMNS, PIXEL_COLUMNS = ("emotion", "label"), ("pixels", "feature")
+PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
+# The rows that the array starts with, and those between two steps of the progress bar.
+CHUNK_ROWS = 2048
+# What an unclosed quote may swallow; also the longest text of pixels, enough for 1500 x 1500.
+LONGEST_FIELD = 10_000_000
+
+
+def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+    """Read a csv with a column of labels (`emotion` or `label`), one of pixels (`pixels` or `feature`), maybe `Usage`.
+
+    Pixels are whole numbers from 0 to 255, row by row, separated by spaces. The file is read as a stream into one uint8
+    array that grows by half, so memory is bounded by about 1.5 times the images, whatever their number. Plain text and
+    gzip are told apart by content; a byte order mark, CRLF, quoted fields and a blank last line are accepted.
+
+    Raises:
+        InputError: as `read_dataset`, with the number of the row, counted from 1 without the header.
+    """
+    path = Path(path)
+    height, width = image_size
+    images = np.empty((CHUNK_ROWS, height * width), np.uint8)
+    labels, usages = [], []
+    csv.field_size_limit(LONGEST_FIELD)
+    try:
+        with (
+            path.open("rb") as raw,
+            tqdm(
+                total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True
+            ) as bar,
+        ):
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
+            rows = csv.reader(text)
+            columns = find_columns(path, next(rows, None))
+            for fields in rows:
+                if not fields:
+                    continue
+                number = len(labels) + 1
+                label, pixels, usage = check_row(path, number, fields, columns, len(classes))
+                if number > len(images):
+                    images.resize((len(images) * 3 // 2, height * width), refcheck=False)
+                images[number - 1] = parse_pixels(path, number, pixels, image_size)
+                labels.append(label)
+                usages.append(usage)
+                if number % CHUNK_ROWS == 0:
+                    bar.update(raw.tell() - bar.n)
+            bar.update(raw.tell() - bar.n)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}) after row {len(labels)}; save it as UTF-8") from None
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {rows.line_num}: {error}; expected comma-separated fields, quotes closed"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip after row {len(labels)} ({error}); download or pack it again") from None
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+    count = len(labels)
+    if not count:
+        raise InputError(f"{path}: a header but no rows; expected a row for each image")
+    images.resize((count, height * width), refcheck=False)
+    samples = pd.DataFrame({"label": np.array(labels, np.int64), "usage": usages})
+    samples["source"] = [f"row {number}" for number in range(1, count + 1)]
+    return Dataset(images.reshape(count, height, width), samples)
+
+
+class Columns(NamedTuple):
+    """Positions of the columns of a csv, and how many fields a row has; usage is None where there is none."""
+
+    label: int
+    pixels: int
+    usage: int | None
+    count: int
+
+
+def find_columns(path: Path, header: list[str] | None) -> Columns:
+    """Find the columns by name, whatever their order, case and surrounding spaces."""
+    if header is None:
+        raise InputError(f"{path}: empty; expected a header such as emotion,pixels,Usage")
+    found = [name.strip().lower() for name in header]
+
+    def position(names):
+        positions = [index for index, name in enumerate(found) if name in names]
+        if len(positions) > 1:
+            raise InputError(f"{path}: {len(positions)} columns named {' or '.join(names)} in the header; expected one")
+        return positions[0] if positions else None
+
+    label, pixels = position(LABEL_COLUMNS), position(PIXEL_COLUMNS)
+    for names, index in ((LABEL_COLUMNS, label), (PIXEL_COLUMNS, pixels)):
+        if index is None:
+            shown = ",".join(header)
+            raise InputError(
+                f"{path}: no column named {' or '.join(names)} in the header "
+                f"{shown if len(shown) < 80 else shown[:77] + '...'!r}; expected emotion,pixels,Usage or label,feature"
+            )
+    return Columns(label, pixels, position(("usage",)), len(header))
+
+
+def check_row(path: Path, number: int, fields: list[str], columns: Columns, classes: int) -> tuple[int, str, str]:
+    """Label, pixels as text and usage of a row of a csv."""
+    if len(fields) != columns.count:
+        raise InputError(f"{path}: row {number} has {len(fields)} fields, expected {columns.count} as in the header")
+    label = fields[columns.label].strip()
+    if not re.fullmatch("[0-9]{1,9}", label) or int(label) >= classes:
+        raise InputError(
+            f"{path}: row {number} has the label {label[:40]!r}, expected a whole number from 0 to {classes - 1}, the "
+            "position of its class in data.classes"
+        )
+    usage = "" if columns.usage is None else fields[columns.usage].strip()
+    if usage not in USAGES and columns.usage is not None:
+        raise InputError(
+            f"{path}: row {number} has the usage {usage[:40]!r}, expected one of {', '.join(USAGES)}"
+            f"{did_you_mean(usage, USAGES)}"
+        )
+    # One string for all rows of a usage.
+    return int(label), fields[columns.pixels], sys.intern(usage)
+
+
+def parse_pixels(path: Path, number: int, text: str, image_size: tuple[int, int]) -> np.ndarray:
+    """Pixels of a row of a csv: int64 (height * width,), each from 0 to 255."""
+    text = text.strip()
+    try:
+        # NumPy takes a sign for the start of the next number, with or without a space.
+        values = None if "-" in text or "+" in text else np.fromstring(text, np.int64, sep=" ")
+    except ValueError:
+        values = None
+    if values is None or (values > 255).any():
+        odd = next(word for word in re.findall(r"\S+", text, re.ASCII) if not PIXEL.fullmatch(word))
+        raise InputError(f"{path}: row {number} has the pixel {odd[:40]!r}, expected whole numbers from 0 to 255")
+    height, width = image_size
+    if len(values) != height * width:
+        raise InputError(
+            f"{path}: row {number} has {len(values)} pixels, expected {height} x {width} = {height * width}; "
+            "correct the row, or data.image_size"
+        )
+    return values

@@ -1,0 +1,115 @@
+"""Cross-validation folds: stratified by class, with duplicate images kept in one fold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from fercv.workflow.errors import InputError
+
+
+def assign_folds(
+    labels: np.ndarray, groups: np.ndarray, number: int, seed: int, class_names: Sequence[str] | None = None
+) -> np.ndarray:
+    """Give each row the fold in which it is validated.
+
+    The method is scikit-learn's StratifiedGroupKFold with shuffling: groups go one by one to the fold where they leave
+    the classes most evenly spread. Where most rows are groups of their own, two folds' counts of a class differ by one
+    or two at most.
+
+    Args:
+        labels: int (n,), the class of each row.
+        groups: int (n,), rows of one group share a fold.
+        number: how many folds.
+        seed: seed of the shuffling.
+        class_names: names of the classes 0, 1, ... for the messages; each of them must then be among the labels.
+
+    Returns:
+        int64 (n,), 0 to number - 1.
+
+    Raises:
+        InputError: less than two folds or classes, or a class with too few rows or groups for the folds.
+    """
+    if number < 2:
+        raise InputError(f"folds.number: {number} found, but cross-validation needs 2 folds or more")
+    if class_names is None:
+        names = {label: f"class {label}" for label in np.unique(labels)}
+    else:
+        names = {label: f"class {name}" for label, name in enumerate(class_names)}
+    if len(names) < 2:
+        raise InputError(
+            f"all samples are of {', '.join(names.values()) or 'no class'}, but training needs 2 classes or more: "
+            "check the labels of the data and the class names"
+        )
+    for label, name in names.items():
+        rows = labels == label
+        samples, distinct = np.count_nonzero(rows), len(np.unique(groups[rows]))
+        if distinct < number:
+            counted = f"{samples} samples" + (f" in {distinct} duplicate groups" if distinct < samples else "")
+            mending = f"lower folds.number to {distinct} or less" if distinct > 1 else "leave the class out"
+            raise InputError(
+                f"{name} has {counted}, fewer than folds.number = {number}: {mending} or add samples of it"
+            )
+
+    folds = np.full(len(labels), -1, dtype=np.int64)
+    splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)
+    for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
+        folds[validation] = fold
+    _check_folds(folds, labels, number, names)
+    return folds
+
+
+def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict[int, str]) -> None:
+    """Refuse what very uneven groups can lead to although each class has enough of them."""
+    mending = "lower folds.number, set folds.group_duplicates to false or add samples"
+    for fold in range(number):
+        training = folds != fold
+        if training.all():
+            raise InputError(f"fold {fold} of {number} would be empty, as the duplicate groups are uneven: {mending}")
+        missing = np.setdiff1d(list(names), labels[training])
+        if len(missing):
+            raise InputError(
+                f"all samples of {names[missing[0]]} fall into fold {fold} of {number}, which leaves none to train on, "
+                f"as the duplicate groups are uneven: {mending}"
+            )
+
+
+def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Choose the training rows that early stopping watches instead of learning from them.
+
+    Groups are drawn whole, stratified by their most frequent class (the lowest on a tie), by scikit-learn's
+    train_test_split.
+
+    Args:
+        labels: int (n,), the class of each training row.
+        groups: int (n,), rows of one group stay together.
+        fraction: share of the groups to hold back, between 0 and 1.
+        seed: seed of the drawing.
+
+    Returns:
+        bool (n,), true where a row is held back.
+
+    Raises:
+        InputError: a class would be missing from the rows that are left, or too few rows would be held back.
+    """
+    classes, class_of_row = np.unique(labels, return_inverse=True)
+    distinct, group_of_row = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(distinct), len(classes)), dtype=np.int64)
+    np.add.at(counts, (group_of_row, class_of_row), 1)
+    mending = "switch early stopping off, change its fraction or add samples"
+    try:
+        _, held_back = train_test_split(
+            np.arange(len(distinct)), test_size=fraction, stratify=counts.argmax(axis=1), random_state=seed
+        )
+    except ValueError as error:
+        raise InputError(
+            f"early stopping cannot hold back {fraction:g} of the training samples ({error}): {mending}"
+        ) from error
+    mask = np.isin(group_of_row, held_back)
+    missing = np.setdiff1d(labels, labels[~mask])
+    if len(missing):
+        raise InputError(
+            f"early stopping would hold back {fraction:g} of the training samples and with them all of "
+            f"class {missing[0]}: {mending}"
+        )
+    return mask

@@ -1,0 +1,62 @@
+"""Readers of labelled images, told apart by what they find: a csv, a folder of images by class, or a zip of one.
+
+All give the same: grey images of one size, and for each a label, a usage and where it came from.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fercv.data.csv_files import read_csv
+from fercv.data.image_files import read_folder, read_zip
+from fercv.data.sources import cannot_be_read
+from fercv.data.tables import Dataset
+from fercv.workflow.errors import InputError
+
+
+def read_dataset(
+    path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
+) -> Dataset:
+    """Read a csv, csv.gz, zip or folder, whichever the path is.
+
+    Args:
+        path: of the file or folder.
+        classes: class names, in the order of their labels.
+        image_size: (height, width) in pixels. A csv must hold this size; other images are resized.
+        progress: whether a terminal shows a progress bar.
+
+    Raises:
+        InputError: one line that names the place, what was found, what was expected, and the mending.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_folder(path, classes, image_size, progress)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder; correct data.source")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+    name = path.name.lower()
+    if start.startswith(b"PK") or name.endswith(".zip"):
+        return read_zip(path, classes, image_size, progress)
+    if start.startswith(b"\x1f\x8b") or name.endswith((".csv", ".csv.gz", ".txt")):
+        return read_csv(path, classes, image_size, progress)
+    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
+
+
+def duplicate_groups(images: np.ndarray) -> np.ndarray:
+    """Number the groups of exactly equal images.
+
+    Args:
+        images: uint8 (n, height, width).
+
+    Returns:
+        int64 (n,): equal images share a number; numbers count up from 0 by first appearance.
+    """
+    seen = {}
+    digests = (hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in images)
+    return np.fromiter((seen.setdefault(digest, len(seen)) for digest in digests), np.int64, len(images))

@@ -1,0 +1,77 @@
+"""What a job computes on, and in which precision."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+from fercv.engine import leases
+from fercv.engine.backend import BACKEND, native
+
+log = logging.getLogger("fercv")
+
+
+def devices() -> list[str]:
+    """Names of the devices that Keras computes on: its GPUs or TPUs, and the processor where it has none."""
+    return native.devices()
+
+
+def on_processor() -> bool:
+    """Whether Keras computes on the processor, for want of a GPU or TPU that it can use."""
+    return all("cpu" in name.lower() for name in devices())
+
+
+def take_gpu(name: str, jobs_per_gpu: int) -> None:
+    """Settle which GPU this process computes on, see `fercv.engine.leases`.
+
+    A leased GPU that Keras cannot use is given back at once, with a warning that tells the mending.
+
+    Args:
+        name: of the job, for messages, e.g. "cnn fold 03".
+        jobs_per_gpu: how many jobs may compute on a GPU at a time; 0 for a job that computes on the processor.
+    """
+    if jobs_per_gpu == 0:
+        leases.hide_gpus()
+        return
+    leases.lease_gpu(name, jobs_per_gpu)
+    if not on_processor():
+        return
+    leases.release_gpu()
+    gpus = leases.nvidia_gpus()
+    if gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        log.warning(
+            "nvidia-smi lists %d GPU(s), Keras sees none and computes on the processor; "
+            "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",
+            len(gpus),
+        )
+
+
+def choose_precision(asked: str, width: float) -> tuple[str, str]:
+    """What to compute with, and why.
+
+    Args:
+        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it
+            and the model is wide enough to gain by it, as benchmarks/README.md shows.
+        width: the model's width multiplier, 1.0 for one of full width.
+
+    Returns:
+        `float32` or `bfloat16`; the reason, for the log.
+    """
+    if asked != "auto":
+        return asked, "as the definition says"
+    if width < 0.25:
+        return "float32", "as so narrow a model is faster with"
+    if BACKEND != "tensorflow":
+        return "float32", f"as {BACKEND} was not tried with bfloat16"
+    computes, reason = processor_in_bfloat16() if on_processor() else native.gpus_in_bfloat16()
+    return "bfloat16" if computes else "float32", reason
+
+
+def processor_in_bfloat16() -> tuple[bool, str]:
+    """Whether the processor computes in bfloat16, and why, for the log."""
+    names = {"avx512_bf16", "amx_bf16"}
+    with contextlib.suppress(OSError):
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
+        if names & flags:
+            return True, f"as the processor has {' and '.join(sorted(names & flags))}"
+    return False, "as the processor has neither avx512_bf16 nor amx_bf16"

@@ -1,0 +1,56 @@
+"""What the engine asks of TensorFlow itself. Imported by fercv.engine.backend where it is Keras' backend."""
+
+import tensorflow as tf
+
+VERSION = tf.__version__
+
+
+def fix_order(threads: int) -> None:
+    """Compute with so many processor threads, in an order that makes two runs equal bit for bit.
+
+    See https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism. TensorFlow takes the
+    number of threads once in a process, before it computes anything.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def devices() -> list[str]:
+    """Names of the GPUs or TPUs, and of the processor where there is none, e.g. ["GPU:0"]."""
+    found = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
+    return [name for name in found if not name.startswith("CPU")] or found
+
+
+def gpus_in_bfloat16() -> tuple[bool, str]:
+    """Whether all GPUs compute in bfloat16, and why, for the log."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
+        if capability is None:  # TensorFlow knows it of NVIDIA's alone.
+            return False, "as a GPU does not tell whether it computes in bfloat16"
+        if capability < (8, 0):
+            found = ".".join(map(str, capability))
+            return False, f"as a GPU has compute capability {found}, bfloat16 begins with 8.0"
+    return True, "as the device computes in it"
+
+
+def value_and_gradient(score):
+    """Compile a score together with its gradient with respect to its first argument.
+
+    Args:
+        score: function of (inputs (n, ...), *more tensors) that returns one number per input, shape (n,).
+
+    Returns:
+        A function of the same arguments that returns (scores (n,), gradients shaped like the inputs), as tensors.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def compiled(inputs, *more):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            values = score(inputs, *more)
+        return values, tape.gradient(values, inputs)
+
+    return lambda inputs, *more: compiled(*(tf.convert_to_tensor(value) for value in (inputs, *more)))

@@ -1,0 +1,110 @@
+"""Measures of the folds' predictions, and what can be said about them over the folds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fercv.workflow.errors import InputError
+
+
+def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count true against predicted classes.
+
+    Args:
+        labels: int (n,), true classes, 0 to classes - 1.
+        predicted: int (n,), predicted classes.
+        classes: how many classes there are.
+
+    Returns:
+        int64 (classes, classes), one row a true class, one column a predicted one.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(labels, predicted, labels=np.arange(classes)).astype(np.int64)
+
+
+def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, float]:
+    """Measure one fold's predictions.
+
+    The class predicted is the most probable one, the first on a tie. The log loss counts a probability as at least
+    1.2e-7, the resolution of the float32 numbers that the models compute with.
+
+    Args:
+        predictions: one row a sample: index, label (int), then one probability per class in the order of class_names.
+        class_names: names of the classes.
+
+    Returns:
+        accuracy; balanced_accuracy, the mean recall of the classes present in the fold; macro_f1, the mean F1 of the
+        classes present or predicted in the fold; log_loss, in nats a sample; n, the number of samples.
+
+    Raises:
+        InputError: the number of probability columns is not that of the classes.
+    """
+    from sklearn.metrics import f1_score, log_loss
+
+    labels = predictions["label"].to_numpy()
+    probabilities = predictions.iloc[:, 2:].to_numpy(dtype=np.float32)
+    if probabilities.shape[1] != len(class_names):
+        raise InputError(
+            f"predictions: {probabilities.shape[1]} probability columns found, expected {len(class_names)}, one a "
+            "class: predict again with the present class names"
+        )
+    predicted = probabilities.argmax(axis=1)
+    counts = confusion_counts(labels, predicted, len(class_names))
+    support = counts.sum(axis=1)
+    present = support > 0
+    return {
+        "accuracy": float(np.mean(predicted == labels)),
+        "balanced_accuracy": float(np.mean(counts.diagonal()[present] / support[present])),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        "log_loss": float(log_loss(labels, probabilities, labels=np.arange(len(class_names)))),
+        "n": len(labels),
+    }
+
+
+def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+    """Measure each class on the confusion counts pooled over all folds.
+
+    Counts are summed over the folds before F1 is computed: Forman & Scholz (2010, "Apples-to-apples in
+    cross-validation studies", SIGKDD Explorations 12) find this unbiased, and a mean of the folds' F1 not.
+
+    Args:
+        counts: int (k, k), one row a true class.
+        class_names: names of the k classes.
+
+    Returns:
+        One row a class: class, support (true samples), predicted (samples given this class), precision, recall, f1;
+        what would be 0 / 0 is NaN.
+    """
+    hits, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame(
+            {
+                "class": list(class_names),
+                "support": support,
+                "predicted": predicted,
+                "precision": hits / predicted,
+                "recall": hits / support,
+                "f1": 2 * hits / (support + predicted),
+            }
+        )
+
+
+def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
+    """Average the folds' accuracy over the epochs.
+
+    Args:
+        histories: one row a fold and epoch: fold, epoch, accuracy, val_accuracy.
+
+    Returns:
+        One row an epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
+        sample standard deviation over the folds, 0 for one fold. Where early stopping ended some folds before, the
+        others are averaged; folds says how many they are.
+    """
+    epochs = histories.groupby("epoch")
+    curves = pd.DataFrame({"folds": epochs["fold"].nunique()})
+    for column in ("accuracy", "val_accuracy"):
+        curves[column] = epochs[column].mean()
+        curves[f"{column}_spread"] = epochs[column].std().fillna(0.0)
+    return curves.reset_index()

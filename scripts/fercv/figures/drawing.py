@@ -1,0 +1,153 @@
+"""The one look of all pictures: style, headings, tiles, and saving.
+
+pyplot is not used, so that importing this module is quick and no figure outlives its caller; a user's matplotlibrc does
+not change the pictures. Figures are 9 inches wide where they can be, so that text keeps its size when a page shows them
+about 900 pixels wide. Nothing is estimated in these modules: means, spreads and intervals come in as tables.
+"""
+
+import math
+import textwrap
+
+import numpy as np
+from matplotlib import style
+
+DOTS_PER_INCH = 150
+WIDTH = 9.0
+# Okabe and Ito (2008), Color Universal Design: told apart with every common kind of colour blindness.
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+INK = "#222222"
+GREY = "#666666"
+LIGHT_GREY = "#DDDDDD"
+HEAT_MAP = "magma"
+STYLE = [
+    "default",
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "text.color": INK,
+        # A class or model may have a dollar sign in its name.
+        "text.parse_math": False,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": INK,
+        "axes.labelsize": 10,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": False,
+        "grid.color": LIGHT_GREY,
+        "grid.linewidth": 0.8,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.fontsize": 9,
+        "legend.frameon": False,
+        "figure.facecolor": "white",
+        "figure.titlesize": 12,
+        "figure.titleweight": "bold",
+        "figure.dpi": DOTS_PER_INCH,
+        "figure.constrained_layout.use": True,
+        "figure.constrained_layout.h_pad": 0.08,
+        "figure.constrained_layout.w_pad": 0.08,
+        "lines.solid_capstyle": "round",
+    },
+]
+
+
+@style.context(STYLE)
+def save_figure(figure, path):
+    """Write `figure` to `path` as PNG of 150 dots per inch; equal figures give equal bytes (no date, no software)."""
+    figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+def set_heading(figure, text):
+    """Set the heading of a figure, at its left, wrapped to its width."""
+    figure.suptitle(wrapped(text, int(figure.get_figwidth() * 9)), x=0.01, ha="left")
+
+
+def set_note(axes, text):
+    """Set a note below a picture, which tells how to read it."""
+    axes.set_xlabel(text, color=GREY, fontsize=9, labelpad=8)
+
+
+def wrapped(text, width):
+    """Text in lines of at most `width` characters, broken between words only."""
+    return textwrap.fill(str(text), width, break_long_words=False, break_on_hyphens=False)
+
+
+def grey(images):
+    """Grey values in [0, 1]."""
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return images / 255
+    if images.min() < 0 or images.max() > 1:
+        raise ValueError(f"grey values from {images.min()} to {images.max()}: expected uint8, or float in [0, 1]")
+    return images
+
+
+def own_scale(images):
+    """Each image stretched to [0, 1]; an image of one value becomes 0."""
+    lowest = images.min(axis=(1, 2), keepdims=True)
+    extent = images.max(axis=(1, 2), keepdims=True) - lowest
+    return (images - lowest) / np.where(extent > 0, extent, 1)
+
+
+def draw_numbered_tiles(axes, images, numbers, columns, colour_map, width):
+    """Tiles with their number above each; `width` is what the grid will measure, in inches."""
+    tile = width / columns
+    font_size = float(np.clip(72 * tile / 7, 6, 9))
+    centres = draw_tiles(axes, images, columns, gap=0.06, colour_map=colour_map, headroom=1.5 * font_size / 72 / tile)
+    half = images.shape[1] / images.shape[2] / 2
+    for number, (x, y) in zip(numbers, centres, strict=True):
+        axes.text(x, y - half - 0.03, str(number), ha="center", va="baseline", fontsize=font_size, in_layout=False)
+
+
+def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):
+    """Lay images out on a grid that is one picture in one axes: hundreds of axes would take minutes.
+
+    Args:
+        axes: where to draw; its unit becomes the width of a tile.
+        images: float (n, h, w) in [0, 1]; NaN stays empty.
+        columns: tiles in a row.
+        gap: between two tiles, in widths of a tile.
+        colour_map: name of matplotlib's colour map for 0 to 1.
+        headroom: left free above each tile, in widths of a tile.
+
+    Returns:
+        The tiles' centres in data coordinates: float (n, 2), x and y.
+
+    """
+    number, height, width = images.shape
+    columns = min(columns, number)
+    rows = math.ceil(number / columns)
+    # Small images are enlarged first, so that a gap of a fraction of their pixels can be drawn.
+    enlargement = math.ceil(96 / width)
+    tile_height, tile_width = height * enlargement, width * enlargement
+    between, above = round(gap * tile_width), round(headroom * tile_width)
+    step_x, step_y = tile_width + between, tile_height + max(between, above)
+    canvas = np.full((above + rows * step_y, columns * step_x), np.nan)
+    centres = np.empty((number, 2))
+    for index, image in enumerate(images):
+        top, left = above + index // columns * step_y, index % columns * step_x
+        canvas[top : top + tile_height, left : left + tile_width] = np.kron(image, np.ones((enlargement, enlargement)))
+        centres[index] = (left + tile_width / 2, top + tile_height / 2)
+    canvas = canvas[: canvas.shape[0] - (step_y - tile_height), : canvas.shape[1] - between]
+    extent = (0, canvas.shape[1] / tile_width, canvas.shape[0] / tile_width, 0)
+    axes.imshow(canvas, cmap=colour_map, vmin=0, vmax=1, extent=extent)
+    axes.set(xticks=[], yticks=[])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return centres / tile_width
+
+
+def close_slack(figure, *axes):
+    """Lower the figure by the height that its pictures, of fixed proportions, leave unused."""
+    figure.draw_without_rendering()
+    slack = min(one.get_position(original=True).height - one.get_position().height for one in axes)
+    figure.set_figheight(figure.get_figheight() * (1 - slack))

@@ -1,0 +1,279 @@
+"""Pictures of accuracy, confusion and comparison. Each function takes finished tables and returns a Figure."""
+
+import math
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from fercv.figures.drawing import BLUE, GREY, INK, STYLE, VERMILLION, WIDTH, close_slack, set_heading, wrapped
+
+SHARE_MAP = "magma_r"
+# Points; a diamond of a circle's size looks larger.
+MARKER_SIZES = {"o": 7, "D": 6}
+
+
+@style.context(STYLE)
+def accuracy_figure(histories, curves, title):
+    """Training and validation accuracy over the epochs: mean over the folds, its spread, and every single fold.
+
+    Args:
+        histories: DataFrame with the columns fold, epoch (from 1), accuracy, val_accuracy; one row for a fold's epoch.
+        curves: DataFrame with the columns epoch, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread, folds;
+            one row for an epoch: means over the folds that reached it, their standard deviations (NaN where there is
+            only one fold), and how many folds those are.
+        title: heading of the figure.
+
+    """
+    figure = Figure(figsize=(WIDTH, 5.2))
+    axes = figure.add_subplot()
+    curves = curves.sort_values("epoch")
+    epochs = curves["epoch"].to_numpy()
+    folds = int(curves["folds"].max())
+    single_epoch = len(epochs) == 1
+    series = [
+        ("accuracy", "training", VERMILLION, (0, (5, 2)), "s"),
+        ("val_accuracy", "validation", BLUE, "solid", "o"),
+    ]
+    final = []
+    legend = []
+    for offset, (column, name, colour, line_style, marker) in zip((-0.06, 0.06), series, strict=True):
+        # With one epoch only, both series would stand on the same spot: side by side, the folds beside their mean.
+        shift = offset if single_epoch else 0.0
+        mean = curves[column].to_numpy()
+        spread = curves[f"{column}_spread"].fillna(0.0).to_numpy()
+        for _, fold in histories.sort_values(["fold", "epoch"]).groupby("fold"):
+            fold_marker = "o" if len(fold) == 1 else ""
+            axes.plot(
+                fold["epoch"] + 1.5 * shift, fold[column], color=colour, alpha=0.25, lw=0.7, marker=fold_marker, ms=4
+            )
+        if single_epoch:
+            axes.errorbar(epochs + shift, mean, spread, fmt="none", ecolor=colour, elinewidth=2, capsize=7)
+        else:
+            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
+        marked = marker if len(epochs) <= 25 else ""
+        line_drawing = {"color": colour, "lw": 2, "ls": line_style, "marker": marked, "ms": 6, "mec": "white"}
+        axes.plot(epochs + shift, mean, zorder=3, **line_drawing)
+        legend.append(Line2D([], [], label=f"{name}, {_mean_of(folds)}", **line_drawing))
+        final.append((mean[-1], spread[-1], name, colour))
+    if folds > 1 and single_epoch:
+        legend.append(Line2D([], [], color=GREY, lw=2, label="±1 standard deviation over the folds"))
+        legend.append(Line2D([], [], color=GREY, alpha=0.5, ls="", marker="o", ms=4, label="single folds"))
+    elif folds > 1:
+        legend.append(Patch(color=GREY, alpha=0.3, lw=0, label="±1 standard deviation over the folds"))
+        legend.append(Line2D([], [], color=GREY, alpha=0.5, lw=0.8, label="single folds"))
+
+    axes.set_ylim(0, 1)
+    axes.set_xlim(0.5, epochs[-1] + 0.5)
+    axes.set_yticks(np.linspace(0, 1, 11))
+    round_epochs = MaxNLocator(nbins=12, integer=True).tick_values(1, epochs[-1])
+    axes.set_xticks([1, *(epoch for epoch in round_epochs if 1 < epoch <= epochs[-1])])
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel("Accuracy")
+    axes.grid(axis="y")
+    _mark_final_values(axes, final, folds)
+    _mark_early_stopping(axes, curves)
+    set_heading(figure, title)
+    figure.legend(handles=legend, loc="outside lower center", ncols=4, columnspacing=1.4, handlelength=2.6)
+    return figure
+
+
+def _mean_of(folds):
+    return "one fold" if folds == 1 else f"mean of {folds} folds"
+
+
+def _mark_final_values(axes, final, folds):
+    """Write the two series' last values at their ends, the labels moved apart where they would overlap."""
+    least_distance, margin = 0.13, 0.05
+    final = sorted(final, key=lambda series: series[0])
+    heights = np.array([series[0] for series in final])
+    heights += np.array([-0.5, 0.5]) * max(0.0, least_distance - (heights[1] - heights[0]))
+    heights += max(0.0, margin - heights[0]) - max(0.0, heights[1] - (1 - margin))
+    for height, (value, spread, name, colour) in zip(heights, final, strict=True):
+        axes.text(
+            1.012,
+            height,
+            f"{name}\n{value:.3f}" + (f" ± {spread:.3f}" if folds > 1 else ""),
+            transform=axes.get_yaxis_transform(),
+            color=colour,
+            weight="bold",
+            va="center",
+            linespacing=1.3,
+        )
+
+
+def _mark_early_stopping(axes, curves):
+    """Mark the last epoch that every fold reached, where some folds went on; `curves` is sorted by epoch."""
+    folds = int(curves["folds"].max())
+    complete = curves.loc[curves["folds"] == folds, "epoch"].max()
+    if complete == curves["epoch"].max():
+        return
+    in_left_half = complete < curves["epoch"].mean()
+    axes.axvline(complete, color=GREY, lw=1, ls="dotted")
+    axes.annotate(
+        f"all {folds} folds until here, {int(curves['folds'].iloc[-1])} at the end",
+        (complete, 0.02),
+        xytext=(4 if in_left_half else -4, 0),
+        textcoords="offset points",
+        ha="left" if in_left_half else "right",
+        color=GREY,
+        fontsize=9,
+    )
+
+
+@style.context(STYLE)
+def confusion_figure(counts, class_names, title):
+    """Confusion matrix, coloured by the share of the true class; percent and count in each cell.
+
+    Args:
+        counts: int array (k, k), rows are true classes, columns predicted ones. A row may be empty.
+        class_names: the k names, in the order of the rows.
+        title: heading of the figure.
+
+    """
+    counts = np.asarray(counts)
+    classes = len(class_names)
+    totals = counts.sum(axis=1)
+    shares = np.divide(counts, totals[:, None], out=np.full(counts.shape, np.nan), where=totals[:, None] > 0)
+
+    width = min(WIDTH, 4.6 + 0.85 * classes)
+    figure = Figure(figsize=(width, 1.4 * width))
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap=SHARE_MAP, vmin=0, vmax=1)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="both", length=0)
+    label_size = float(np.clip(90 / classes, 8, 10))
+    names = [wrapped(name, 18) for name in class_names]
+    slanted = max(len(line) for name in names for line in name.splitlines()) * classes > 70
+    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(range(classes), class_names if slanted else names, fontsize=label_size, **slant)
+    separator = "  " if classes > 10 else "\n"
+    rows = [f"{name}{separator}n = {total:,}" for name, total in zip(names, totals, strict=True)]
+    axes.set_yticks(range(classes), rows, fontsize=label_size)
+    axes.set_xlabel("Predicted class", weight="bold", labelpad=8)
+    axes.set_ylabel("True class", weight="bold", labelpad=8)
+
+    percent_size = float(np.clip(80 / classes, 7, 12))
+    count_size = max(5.5, percent_size * 0.72)
+    # Small cells have room for the digits only.
+    sign, grouping = ("", "d") if classes > 12 else ("%", ",d")
+    for row, column in np.ndindex(counts.shape):
+        share = shares[row, column]
+        if np.isnan(share):
+            axes.text(column, row, "no data", ha="center", va="center", color=GREY, fontsize=count_size)
+            continue
+        percent = "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"
+        cell = {"ha": "center", "color": _text_colour(image.to_rgba(share))}
+        axes.text(column, row + 0.04, f"{percent}{sign}", va="bottom", fontsize=percent_size, **cell)
+        axes.text(column, row + 0.08, f"{counts[row, column]:{grouping}}", va="top", fontsize=count_size, **cell)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=28, pad=0.03)
+    bar.set_label("Share of the true class")
+    bar.outline.set_visible(False)
+    bar.set_ticks(np.linspace(0, 1, 6), labels=[f"{percent}%" for percent in range(0, 101, 20)])
+    set_heading(figure, title)
+    close_slack(figure, axes)
+    return figure
+
+
+def _text_colour(rgba):
+    """Black or white, whichever has the higher contrast on `rgba` (WCAG 2.2, relative luminance)."""
+    channels = np.asarray(rgba[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
+
+
+@style.context(STYLE)
+def comparison_figure(folds, summary, differences, title="Comparison of the models", interval="95% interval"):
+    """Models side by side: every fold, the mean and its interval; below, the paired differences between models.
+
+    Args:
+        folds: DataFrame with the columns model, fold, accuracy, balanced_accuracy.
+        summary: DataFrame with the columns model, measure ("accuracy" or "balanced_accuracy"), mean, low, high.
+            Models stand in the order of their first row. low and high may be NaN: no interval is drawn then.
+        differences: DataFrame with the columns model, versus, measure, mean, low, high; mean is model minus versus,
+            paired over the folds. Drawn only where there are at least two models.
+        title: heading of the figure.
+        interval: what low and high are, for the legend.
+
+    """
+    models = list(dict.fromkeys(summary["model"]))
+    pairs = list(dict.fromkeys(zip(differences["model"], differences["versus"], strict=True)))
+    with_differences = len(models) >= 2 and bool(pairs)
+    heights = [0.75 * len(models) + 0.6] + ([0.5 * len(pairs) + 0.6] if with_differences else [])
+    figure = Figure(figsize=(WIDTH, sum(heights) + 1.3))
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+    measures = [("accuracy", "Accuracy", BLUE, "o"), ("balanced_accuracy", "Balanced accuracy", VERMILLION, "D")]
+
+    shared = None
+    for column, (measure, name, colour, marker) in enumerate(measures):
+        axes = figure.add_subplot(grid[0, column], sharex=shared, sharey=shared)
+        shared = shared or axes
+        for position, model in enumerate(models):
+            values = folds.loc[folds["model"] == model].sort_values("fold")[measure].to_numpy()
+            axes.scatter(values, position + 0.2 + _offsets(len(values), 0.13), s=16, color=colour, alpha=0.45, lw=0)
+            row = summary[(summary["model"] == model) & (summary["measure"] == measure)].iloc[0]
+            _draw_interval(axes, row, position - 0.1, colour, marker)
+            _draw_value(
+                axes, row["mean"], position - 0.1, colour, f"{row['mean']:.3f}", (0, 5), ha="center", va="bottom"
+            )
+        axes.set_title(name)
+        axes.grid(axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.tick_params(axis="y", length=0, labelleft=column == 0)
+    shared.set_yticks(range(len(models)), [wrapped(model, 22) for model in models], fontsize=10)
+    shared.set_ylim(len(models) - 0.45, -0.6)
+    shared.margins(x=0.08)
+
+    if with_differences:
+        axes = figure.add_subplot(grid[1, :])
+        axes.axvline(0, color=INK, lw=1.2)
+        for offset, (measure, _, colour, marker) in zip((-0.18, 0.18), measures, strict=True):
+            for position, (model, versus) in enumerate(pairs):
+                chosen = (differences["model"] == model) & (differences["versus"] == versus)
+                row = differences[chosen & (differences["measure"] == measure)].iloc[0]
+                _draw_interval(axes, row, position + offset, colour, marker)
+                end = np.nanmax([row["mean"], row["high"]])
+                _draw_value(axes, end, position + offset, colour, f"{row['mean']:+.3f}", (6, 0), ha="left", va="center")
+        axes.set_yticks(range(len(pairs)), [f"{model}\nminus {versus}" for model, versus in pairs])
+        axes.set_ylim(len(pairs) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_title("Paired differences over the same folds")
+        axes.set_xlabel("Difference (right of zero: the model named first is better)")
+        axes.grid(axis="x")
+        # Room for the value that stands right of the longest interval.
+        left, right = axes.get_xlim()
+        axes.set_xlim(left, right + 0.06 * (right - left))
+    handles = [Line2D([], [], color=GREY, ls="", marker="o", ms=4, alpha=0.6, label="one fold")]
+    for _, name, colour, marker in measures:
+        label = f"{name.lower()}: mean, {interval}"
+        handles.append(
+            Line2D([], [], color=colour, lw=2.4, marker=marker, ms=MARKER_SIZES[marker], mec="white", label=label)
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    set_heading(figure, title)
+    return figure
+
+
+def _offsets(number, reach):
+    """`number` offsets between -reach and reach, neighbours far apart so that equal values do not hide each other."""
+    golden_ratio = (math.sqrt(5) - 1) / 2
+    return reach * (2 * np.mod((np.arange(number) + 0.5) * golden_ratio, 1.0) - 1)
+
+
+def _draw_interval(axes, row, position, colour, marker):
+    if math.isfinite(row["low"]) and math.isfinite(row["high"]):
+        axes.plot([row["low"], row["high"]], [position, position], color=colour, lw=2.4)
+    axes.plot(row["mean"], position, marker, color=colour, ms=MARKER_SIZES[marker], mec="white")
+
+
+def _draw_value(axes, x, y, colour, text, offset, **alignment):
+    axes.annotate(
+        text, (x, y), offset, textcoords="offset points", color=colour, fontsize=9, weight="bold", **alignment
+    )

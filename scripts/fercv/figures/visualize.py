@@ -1,0 +1,119 @@
+"""Pictures of what is seen inside the models. Each function takes finished arrays and returns a Figure."""
+
+import math
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from fercv.figures.drawing import (
+    HEAT_MAP,
+    INK,
+    STYLE,
+    VERMILLION,
+    WIDTH,
+    close_slack,
+    draw_numbered_tiles,
+    draw_tiles,
+    grey,
+    own_scale,
+    set_heading,
+    set_note,
+)
+
+
+@style.context(STYLE)
+def saliency_figure(originals, heat, masked, true_names, predicted_names, probabilities, threshold, title):
+    """One row for each image: the image, its saliency, and the image with only its salient pixels.
+
+    Args:
+        originals: (n, h, w), grey values as uint8, or as float in [0, 1].
+        heat: float (n, h, w) in [0, 1].
+        masked: as originals, every pixel whose heat is not above `threshold` set to the image's mean.
+        true_names: the n true classes.
+        predicted_names: the n predicted classes.
+        probabilities: (n,), of the predicted classes.
+        threshold: heat above which a pixel was kept, in [0, 1].
+        title: heading of the figure.
+
+    """
+    number, height, width = originals.shape
+    figure = Figure(figsize=(8, 2 + 1.8 * number * height / width))
+    panels = figure.subplots(1, 3)
+    columns = [
+        ("Original", grey(originals), "gray"),
+        ("Saliency, normalized", heat, HEAT_MAP),
+        (f"Pixels above {threshold:g},\nothers: image mean", grey(masked), "gray"),
+    ]
+    for axes, (name, images, colour_map) in zip(panels, columns, strict=True):
+        centres = draw_tiles(axes, images, columns=1, gap=0.05, colour_map=colour_map)
+        axes.set_title(name, loc="center", weight="normal")
+    right = [true == predicted for true, predicted in zip(true_names, predicted_names, strict=True)]
+    labels = [
+        f"true: {true}\npredicted: {predicted} ({probability:.2f})\n{'✓ right' if is_right else '✗ wrong'}"
+        for true, predicted, probability, is_right in zip(
+            true_names, predicted_names, probabilities, right, strict=True
+        )
+    ]
+    panels[0].set_yticks(centres[:, 1], labels, fontsize=9.5, linespacing=1.4)
+    for label, is_right in zip(panels[0].get_yticklabels(), right, strict=True):
+        label.set(color=INK if is_right else VERMILLION, weight="normal" if is_right else "bold")
+    bar = figure.colorbar(panels[1].images[0], ax=panels, fraction=0.03, aspect=40, pad=0.02)
+    bar.set_label("Saliency")
+    bar.outline.set_visible(False)
+    bar.ax.axhline(threshold, color="white", lw=2)
+    set_heading(figure, title)
+    close_slack(figure, panels[0])
+    return figure
+
+
+@style.context(STYLE)
+def filters_figure(images, title, columns=None, numbers=None):
+    """Grid of the images that excite filters most, each on a grey scale from its own minimum to its own maximum.
+
+    Args:
+        images: float (n, h, w).
+        title: heading of the figure, such as "Filters of layer block4_pool (# Ascent Epoch 200)".
+        columns: number of columns; by default a square grid, at most 24 wide.
+        numbers: the filters' indices in their layer, from 0; by default the first n.
+
+    """
+    number = len(images)
+    columns = columns or min(24, math.ceil(math.sqrt(number)))
+    width = float(np.clip(1.6 * columns, 6, WIDTH))
+    figure = Figure(figsize=(width, 1.2 + 2.4 * math.ceil(number / columns)))
+    axes = figure.add_subplot()
+    numbers = range(number) if numbers is None else numbers
+    draw_numbered_tiles(axes, own_scale(images), numbers, columns, "gray", width)
+    set_note(axes, "Number: filter, from 0. Grey: each image from its own minimum to its maximum.")
+    set_heading(figure, title)
+    close_slack(figure, axes)
+    return figure
+
+
+@style.context(STYLE)
+def feature_maps_figure(image, maps, title):
+    """An image and the feature maps that a layer makes of it, each on a scale from its own minimum to its own maximum.
+
+    Args:
+        image: (h, w), grey values as uint8, or as float in [0, 1].
+        maps: float (rows, columns, channels), one sample's activations.
+        title: heading of the figure.
+
+    """
+    channels = maps.shape[2]
+    columns = min(22, math.ceil(math.sqrt(channels)))
+    width = WIDTH * 0.78
+    figure = Figure(figsize=(WIDTH, 1.6 + 2.0 * math.ceil(channels / columns)))
+    given, axes = figure.subplots(1, 2, width_ratios=(1, 4))
+    given.imshow(grey(image), cmap="gray", vmin=0, vmax=1)
+    given.set_title("Given image")
+    given.set(xticks=[], yticks=[], anchor="N")
+    given.spines[:].set_visible(False)
+    draw_numbered_tiles(axes, own_scale(np.moveaxis(maps, 2, 0)), range(channels), columns, HEAT_MAP, width)
+    axes.set_title("Feature maps")
+    axes.set_anchor("NW")
+    set_note(axes, "Number: channel, from 0. Dark to bright: each map from its own minimum to its maximum.")
+    set_heading(figure, title)
+    close_slack(figure, given, axes)
+    return figure

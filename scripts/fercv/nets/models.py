@@ -1,0 +1,212 @@
+"""Models: built, saved and loaded, asked for predictions, and taken apart by layers."""
+
+import json
+import math
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from fercv.data.preprocessing import model_inputs
+from fercv.engine.backend import keras
+from fercv.engine.devices import on_processor
+from fercv.engine.setup import training_layers
+from fercv.nets.architectures import find_architecture
+from fercv.workflow.errors import InputError
+from fercv.workflow.messages import did_you_mean
+
+# The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def build_model(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict, layers=None):
+    """Build an architecture as an uncompiled Keras model in the current dtype policy, its weights freshly drawn.
+
+    Args:
+        architecture: one of `architectures.architecture_names()`.
+        image_shape: (height, width, 1).
+        classes: number of classes, the length of the softmax output.
+        settings: keyword arguments of the architecture's function.
+        layers: what to build of, e.g. `engine.setup.training_layers()`; None for `keras.layers`.
+
+    Raises:
+        InputError: the last layer is no softmax.
+    """
+    inputs, outputs = find_architecture(architecture)(layers or keras.layers, tuple(image_shape), classes, **settings)
+    model = keras.Model(inputs, outputs, name=architecture)
+    if not ends_in_softmax(model.layers[-1]):
+        raise InputError(
+            f"the last layer of the architecture {architecture}, {model.layers[-1].name}, is no softmax; end it with "
+            'Dense(classes, activation="softmax", dtype="float32"), whose outputs are probabilities'
+        )
+    return model
+
+
+def save_model(model, path) -> None:
+    """Save a model in Keras' format, equal bytes for equal weights.
+
+    Keras writes the time of saving into the zip's entries and its metadata, and memory addresses as names of shared
+    objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
+    """
+    numbers = {}
+    # Beside the file, where there must be room for it anyway; a kill leaves it to the next attempt.
+    unfixed = Path(path).with_name(f"part.{Path(path).name}")
+    try:
+        model.save(unfixed)
+        with zipfile.ZipFile(unfixed) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as fixed:
+            for name in saved.namelist():
+                content = saved.read(name)
+                if name == "metadata.json":
+                    date = "{:04d}-{:02d}-{:02d}@{:02d}:{:02d}:{:02d}".format(*FIXED_DATE)
+                    content = json.dumps(json.loads(content) | {"date_saved": date}).encode()
+                elif name == "config.json":
+                    content = re.sub(
+                        rb'(?<="shared_object_id": )\d+',
+                        lambda match: str(numbers.setdefault(match[0], len(numbers) + 1)).encode(),
+                        content,
+                    )
+                fixed.writestr(zipfile.ZipInfo(name, FIXED_DATE), content)
+    finally:
+        unfixed.unlink(missing_ok=True)
+
+
+def load_model(
+    path, architecture: str | None = None, classes: int | None = None, image_size: tuple[int, int] | None = None
+):
+    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold.
+
+    Args:
+        path: of a file in Keras' format.
+        architecture: the name that the model must have; None takes any.
+        classes: the number of classes that it must tell apart; None takes any.
+        image_size: (height, width) of the images that it must take; None takes any.
+
+    Raises:
+        InputError: the file is no such model, or of another architecture, number of classes or image size.
+    """
+    mending = "delete it to have its fold trained again"
+    try:
+        # Keras would take other suffixes for other formats, which may hold pickles.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip file")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a GPU that is full
+            raise
+        # h5py raises OSErrors of its own for weights that are damaged; only the system's have a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split())
+        reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
+        raise InputError(f"{path}: no model that this program saved ({reason}); {mending}") from None
+    if architecture is not None and model.name != architecture:
+        raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {mending}")
+    if classes is not None and model.output_shape[-1] != classes:
+        raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {mending}")
+    if image_size is not None and not takes_images(model, image_size):
+        raise InputError(
+            f"{path}: a model of inputs of the shape {model.input_shape[1:]}, expected one for images of "
+            f"{image_size[0]} x {image_size[1]} pixels; {mending}"
+        )
+    return model
+
+
+def takes_images(model, image_size: tuple[int, int]) -> bool:
+    """Whether images of this height and width can be shaped as a model takes them, see `model_inputs`."""
+    shape, (height, width) = model.input_shape[1:], image_size
+    if not all(isinstance(size, int) for size in shape) or math.prod(shape) != height * width:
+        return False
+    # As many pixels in rows of another length would be another image.
+    return len(shape) != 3 or shape[-1] != 1 or tuple(shape[:2]) == (height, width)
+
+
+def in_precision(precision: str, model):
+    """A model that computes in a precision: itself in float32, a copy of the same weights in bfloat16.
+
+    Args:
+        precision: `float32` or `bfloat16`.
+        model: a float32 Keras model, as `load_model` gives it.
+    """
+    if precision == "float32":
+        return model
+    # On GPUs TensorFlow has no deterministic gradient of a fused batch normalization by moving averages.
+    layers = training_layers() if on_processor() else keras.layers
+
+    def copy(layer):
+        kind = getattr(layers, type(layer).__name__, type(layer))
+        return kind.from_config(layer.get_config() | {"dtype": "mixed_bfloat16"})
+
+    copied = keras.models.clone_model(model, clone_function=copy)
+    copied.set_weights(model.get_weights())
+    return copied
+
+
+def predict(model, images, rows, batch_size: int):
+    """Class probabilities of the given rows.
+
+    Every batch has the same shape, the last one padded, so that the model is traced once. `keras.Model.predict` is
+    avoided: its tf.data iterator may idle for seconds before it ends.
+
+    Args:
+        model: Keras model with a softmax output.
+        images: uint8 (n, height, width); may be memory-mapped.
+        rows: row numbers, int (m,).
+        batch_size: rows that are predicted at once, at most.
+
+    Returns:
+        float32 (m, classes).
+    """
+    batches, batch_size = [], min(batch_size, len(rows))
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
+        probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
+        batches.append(keras.ops.convert_to_numpy(probabilities)[: len(batch)])
+    return np.concatenate(batches)
+
+
+def find_layer(model, layer_name: str):
+    """Return the model's layer of this name; InputError, with the likeliest name, where there is none."""
+    names = [layer.name for layer in model.layers]
+    if layer_name in names:
+        return model.get_layer(layer_name)
+    raise InputError(
+        f"model {model.name!r} has no layer {layer_name!r}, it has {', '.join(names)}{did_you_mean(layer_name, names)}"
+    )
+
+
+def logits_model(model):
+    """Cut off a classifier's final softmax.
+
+    Args:
+        model: Keras model whose last layer is a softmax, or a dense layer with a softmax; it is left as it is.
+
+    Returns:
+        Keras model of the same inputs and weights that gives the logits, float32 in what a dense last layer computes.
+
+    Raises:
+        InputError: the last layer is no softmax.
+    """
+    last = model.layers[-1]
+    if not ends_in_softmax(last):
+        raise InputError(
+            f"the last layer of model {model.name!r}, {last.name!r} ({type(last).__name__}), is no softmax, so its "
+            "class scores are unknown: end the architecture with a softmax"
+        )
+    if not isinstance(last, keras.layers.Dense):
+        return keras.Model(model.input, last.input)
+    linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
+    logits = linear(last.input)
+    linear.set_weights(last.get_weights())
+    return keras.Model(model.input, logits)
+
+
+def ends_in_softmax(layer) -> bool:
+    """Tell whether softmax is the last thing that a layer computes."""
+    return isinstance(layer, keras.layers.Softmax) or (
+        isinstance(layer, keras.layers.Activation | keras.layers.Dense)
+        and layer.activation is keras.activations.softmax
+    )

@@ -1,0 +1,169 @@
+"""Checkpoints of a training run: what it needs to go on from an epoch's end as if it had never stopped.
+
+A checkpoint is one file that is either whole or not there: it is written aside, synced to the disk and renamed. It
+begins with a line of JSON (what run it belongs to, and the run's state but for its arrays), goes on with the arrays in
+NumPy's npy format and ends with the SHA-256 of all before. It is read without pickle: no code can hide in it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fercv.workflow.finished import part_of
+
+log = logging.getLogger("fercv")
+FORMAT = 1
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class State(NamedTuple):
+    """What a run was at the end of an epoch.
+
+    numbers: of lists, dicts, texts and numbers alone, as JSON keeps them exactly.
+    arrays: NumPy arrays of any dtype but object.
+    """
+
+    numbers: dict
+    arrays: list[np.ndarray]
+
+
+class UnusableError(Exception):
+    """A checkpoint that must not be used; the message says why."""
+
+
+def write_checkpoint(path: Path, run: dict, state: State) -> None:
+    """Write a checkpoint in one piece; where that fails, what stood there before is left.
+
+    Args:
+        path: of the checkpoint; its folder is made.
+        run: what determines the training, as JSON can hold it; see `read_checkpoint`.
+        state: what to keep.
+
+    Raises:
+        OSError: it cannot be written, for instance because the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = part_of(path)
+    try:
+        with aside.open("wb") as file:
+            hashing = Hashing(file)
+            header = {"format": FORMAT, "run": run, "numbers": state.numbers, "arrays": len(state.arrays)}
+            hashing.write(json.dumps(header).encode() + b"\n")
+            for array in state.arrays:
+                np.lib.format.write_array(hashing, np.asarray(array), allow_pickle=False)
+            file.write(hashing.sha256.digest())
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, run: dict) -> State:
+    """Read a checkpoint back.
+
+    Args:
+        path: of the checkpoint.
+        run: what determines the training; the checkpoint must have been written with the same.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnusableError: it is damaged, or of another run.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha256()
+        remaining = size - DIGEST_BYTES
+        while remaining > 0 and (block := file.read(min(1 << 20, remaining))):
+            digest.update(block)
+            remaining -= len(block)
+        if size <= DIGEST_BYTES or file.read() != digest.digest():
+            raise UnusableError("it is damaged: its checksum does not fit its content")
+        file.seek(0)
+        header = json.loads(file.readline())
+        if header.get("format") != FORMAT:
+            raise UnusableError(f"it is of the format {header.get('format')}, expected {FORMAT}")
+        # As JSON gives it back: tuples are lists there.
+        run = json.loads(json.dumps(run))
+        differing = [key for key in {**header["run"], **run} if header["run"].get(key) != run.get(key)]
+        if differing:
+            raise UnusableError(f"it belongs to another run, with other {', '.join(differing)}")
+        arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(header["arrays"])]
+    return State(header["numbers"], arrays)
+
+
+def sync(path: str | Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk: they are there after a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Hashing:
+    """A file to write to that hashes what passes, for `np.lib.format.write_array`."""
+
+    def __init__(self, file):
+        self.file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, content) -> int:
+        """Write bytes; return their number."""
+        self.sha256.update(content)
+        return self.file.write(content)
+
+
+class Checkpoints:
+    """The checkpoints of one run: restored at its start, saved as it goes on.
+
+    Args:
+        path: of the checkpoint.
+        run: what determines the training, see `read_checkpoint`.
+        share: how much of the training time saving may take, e.g. 0.05; 0 switches saving off.
+        name: for messages, e.g. "cnn fold 03".
+    """
+
+    def __init__(self, path: Path, run: dict, share: float, name: str):
+        self.path, self.run, self.share, self.name = path, run, share, name
+        self.saved_at, self.cost = time.monotonic(), 0.0
+
+    def restore(self) -> State | None:
+        """What the last checkpoint holds; None without one, and, with a warning why, where it can't be used."""
+        try:
+            return read_checkpoint(self.path, self.run)
+        except FileNotFoundError:
+            return None
+        except (UnusableError, OSError) as reason:
+            log.warning("%s: %s is not used, %s; training starts from the beginning", self.name, self.path, reason)
+            return None
+
+    def save(self, take_state: Callable[[], State], epoch: int, last: bool) -> None:
+        """Save the state after an epoch, unless that came too soon after the one before for the share of the time.
+
+        The first epoch's and the last one's are saved in any case. A full disk costs the checkpoint, not the training.
+
+        Args:
+            take_state: gives the state; called only where it is saved, as copying it takes time and memory.
+            epoch: number of epochs behind it.
+            last: whether the training is over.
+        """
+        began = time.monotonic()
+        if self.share == 0 or (not last and self.cost > self.share * (began - self.saved_at)):
+            return
+        try:
+            write_checkpoint(self.path, self.run, take_state())
+        except OSError as error:
+            log.warning(
+                "%s: no checkpoint after epoch %d (%s: %s); training goes on, but would start again further back",
+                self.name, epoch, self.path, error.strerror,
+            )  # fmt: skip
+        self.saved_at = time.monotonic()
+        self.cost = self.saved_at - began

@@ -1,0 +1,57 @@
+"""The optimizer, its learning rate over the epochs, and what each class weighs in the loss."""
+
+import math
+
+import numpy as np
+
+from fercv.engine.backend import keras
+
+
+def learning_rate(definition: dict, epoch: int) -> float:
+    """The learning rate of an epoch (from 0) by the definition's schedule.
+
+    `constant`; `cosine`: half a cosine from the full rate down to zero, which it would reach after the last epoch
+    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every`
+    epochs. Each may begin with `warmup` epochs in which the rate rises evenly.
+    """
+    rate, schedule, epochs = definition["learning_rate"], definition["schedule"], definition["epochs"]
+    warmup = schedule["warmup"]
+    if epoch < warmup:
+        return rate * (epoch + 1) / (warmup + 1)
+    if schedule["name"] == "cosine":
+        return rate * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup)))
+    if schedule["name"] == "step":
+        return rate * schedule["factor"] ** ((epoch - warmup) // schedule["every"])
+    return rate
+
+
+def make_optimizer(definition: dict):
+    """The definition's Keras optimizer. `sgd` has Nesterov momentum 0.9, the usual choice for this data."""
+    options = {"learning_rate": definition["learning_rate"]}
+    if definition["weight_decay"] > 0 or definition["optimizer"] == "adamw":
+        options["weight_decay"] = float(definition["weight_decay"])
+    if definition["optimizer"] == "sgd":
+        options |= {"momentum": 0.9, "nesterov": True}
+    return keras.optimizers.get({"class_name": definition["optimizer"], "config": options})
+
+
+def class_weights(labels, classes: int, kind: str):
+    """Weight of each class in the loss.
+
+    Args:
+        labels: int (n,), of the training rows.
+        classes: number of classes.
+        kind: `none` for ones; `balanced` for n / (classes * count), scikit-learn's rule; `square_root` for the square
+            roots of these, scaled so that the mean weight of a training row is 1.
+
+    Returns:
+        float32 (classes,).
+    """
+    if kind == "none":
+        return np.ones(classes, np.float32)
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    weights = len(labels) / (classes * counts)
+    if kind == "square_root":
+        weights = np.sqrt(weights)
+        weights /= weights[labels].mean()
+    return weights.astype(np.float32)

@@ -1,0 +1,103 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from fercv.evaluate import measures
+from fercv.workflow.errors import InputError
+
+NAMES = ["angry", "happy", "sad"]
+
+
+def make_predictions(labels, probabilities):
+    table = pd.DataFrame({"index": range(len(labels)), "label": labels})
+    return pd.concat([table, pd.DataFrame(probabilities, columns=NAMES)], axis=1)
+
+
+def test_confusion_counts_rows_are_true_classes():
+    counts = measures.confusion_counts(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 2]), 3)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [[1, 1, 0], [0, 2, 1], [0, 0, 0]]
+
+
+def test_fold_measures_by_hand():
+    predictions = make_predictions([0, 0, 1, 1], [[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
+    found = measures.fold_measures(predictions, NAMES)
+    assert list(found) == ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "n"]
+    assert found["accuracy"] == 0.75
+    # sad is not in the fold: recalls are 1/2 and 1.
+    assert found["balanced_accuracy"] == 0.75
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert found["log_loss"] == pytest.approx(-np.log([0.5, 0.2, 0.8, 0.6]).mean(), rel=1e-6)
+    assert found["n"] == 4
+
+
+@pytest.mark.filterwarnings("error")
+def test_fold_measures_agree_with_sklearn_without_warnings():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 200)
+    # Rounded as a csv may hold them, so that the rows' sums are not exactly 1.
+    probabilities = generator.dirichlet([1, 1, 1], 200).round(5)
+    predicted = probabilities.argmax(axis=1)
+    found = measures.fold_measures(make_predictions(labels, probabilities), NAMES)
+    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
+    assert found["balanced_accuracy"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
+    assert found["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
+    assert np.isfinite(found["log_loss"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_certain_mistake_and_an_absent_class_give_finite_measures():
+    found = measures.fold_measures(make_predictions([0, 0], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), NAMES)
+    assert found["balanced_accuracy"] == 0.5
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
+    assert found["log_loss"] == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-5)
+
+
+def test_fold_measures_refuses_other_classes():
+    with pytest.raises(InputError, match="3 probability columns found, expected 2"):
+        measures.fold_measures(make_predictions([0], [[1.0, 0.0, 0.0]]), NAMES[:2])
+
+
+def test_per_class_on_pooled_counts():
+    table = measures.per_class(np.array([[6, 2, 0], [1, 3, 0], [0, 0, 0]]), NAMES)
+    assert list(table.columns) == ["class", "support", "predicted", "precision", "recall", "f1"]
+    assert table["class"].tolist() == NAMES
+    assert table["support"].tolist() == [8, 4, 0]
+    assert table["predicted"].tolist() == [7, 5, 0]
+    np.testing.assert_allclose(table["precision"], [6 / 7, 3 / 5, np.nan])
+    np.testing.assert_allclose(table["recall"], [6 / 8, 3 / 4, np.nan])
+    np.testing.assert_allclose(table["f1"], [12 / 15, 6 / 9, np.nan])
+
+
+def test_a_class_never_predicted_has_an_f1_of_zero():
+    table = measures.per_class(np.array([[3, 0], [2, 0]]), NAMES[:2])
+    assert np.isnan(table["precision"][1])
+    assert table["recall"][1] == 0
+    assert table["f1"][1] == 0
+
+
+def test_accuracy_curves_with_a_fold_stopped_early():
+    histories = pd.DataFrame(
+        {
+            "fold": [0, 0, 1, 1, 1],
+            "epoch": [1, 2, 1, 2, 3],
+            "accuracy": [0.2, 0.4, 0.4, 0.8, 0.9],
+            "val_accuracy": [0.3, 0.3, 0.3, 0.5, 0.6],
+        }
+    )
+    curves = measures.accuracy_curves(histories.sample(frac=1, random_state=0))
+    assert list(curves.columns) == [
+        "epoch",
+        "folds",
+        "accuracy",
+        "accuracy_spread",
+        "val_accuracy",
+        "val_accuracy_spread",
+    ]
+    assert curves["epoch"].tolist() == [1, 2, 3]
+    assert curves["folds"].tolist() == [2, 2, 1]
+    np.testing.assert_allclose(curves["accuracy"], [0.3, 0.6, 0.9])
+    np.testing.assert_allclose(curves["accuracy_spread"], [np.sqrt(0.02), np.sqrt(0.08), 0])
+    np.testing.assert_allclose(curves["val_accuracy"], [0.3, 0.4, 0.6])
+    np.testing.assert_allclose(curves["val_accuracy_spread"], [0, np.sqrt(0.02), 0], atol=1e-12)

@@ -1,0 +1,197 @@
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fercv.nets import architectures
+from fercv.nets.architectures import architecture_names, layer_names, settings_of
+from fercv.nets.models import build_model
+from fercv.workflow.errors import InputError
+
+# The report's table of the convolutional net: layer, output shape, parameters. Its fc2 lost its last digit there.
+CNN = """
+conv1_conv1 48x48x64 640
+conv1_re_lu_1 48x48x64 0
+conv1_bn_c1 48x48x64 256
+conv1_conv2 48x48x64 36928
+conv1_re_lu_2 48x48x64 0
+conv1_bn_c2 48x48x64 256
+conv1_pool 24x24x64 0
+conv2_conv1 24x24x128 73856
+conv2_re_lu_3 24x24x128 0
+conv2_bn_c1 24x24x128 512
+conv2_conv2 24x24x128 147584
+conv2_re_lu_4 24x24x128 0
+conv2_bn_c2 24x24x128 512
+conv2_pool 12x12x128 0
+conv3_conv1 12x12x256 295168
+conv3_re_lu_5 12x12x256 0
+conv3_bn_c1 12x12x256 1024
+conv3_conv2 12x12x256 590080
+conv3_re_lu_6 12x12x256 0
+conv3_bn_c2 12x12x256 1024
+block3_conv3 12x12x256 590080
+block3_re_lu_7 12x12x256 0
+bn_b3_c3 12x12x256 1024
+block3_pool 6x6x256 0
+block4_conv1 6x6x512 1180160
+block4_re_lu_8 6x6x512 0
+bn_b4_c1 6x6x512 2048
+block4_conv2 6x6x512 2359808
+block4_re_lu_9 6x6x512 0
+bn_b4_c2 6x6x512 2048
+block4_conv3 6x6x512 2359808
+block4_re_lu_10 6x6x512 0
+bn_b4_c3 6x6x512 2048
+block4_pool 3x3x512 0
+block5_conv1 3x3x512 2359808
+block5_re_lu_11 3x3x512 0
+bn_b5_c1 3x3x512 2048
+block5_conv2 3x3x512 2359808
+block5_re_lu_12 3x3x512 0
+bn_b5_c2 3x3x512 2048
+block5_conv3 3x3x512 2359808
+block5_re_lu_13 3x3x512 0
+bn_b5_c3 3x3x512 2048
+block5_pool 1x1x512 0
+flatten 512 0
+fc1 4096 2101248
+block5_re_lu_14 4096 0
+dropout_1 4096 0
+fc2 4096 16781312
+block5_re_lu_15 4096 0
+dropout_2 4096 0
+fc3 1000 4097000
+block5_re_lu_16 1000 0
+dropout_3 1000 0
+predictions 7 7007
+"""
+
+FC = """
+dense_1 2000 4610000
+dense_2 2000 4002000
+dense_3 2000 4002000
+dense_4 2000 4002000
+dense_5 2000 4002000
+dense_6 2000 4002000
+dense_7 1000 2001000
+dense_8 1000 1001000
+dense_9 1000 1001000
+dense_10 1000 1001000
+dense_11 1000 1001000
+dense_12 1000 1001000
+dense_13 1000 1001000
+dense_14 1000 1001000
+dense_15 1000 1001000
+dense_16 1000 1001000
+dense_17 1000 1001000
+dense_18 1000 1001000
+dense_19 512 512512
+dense_20 128 65664
+dense_21 7 903
+activation_1 7 0
+"""
+
+
+def rows_of(model):
+    for layer in model.layers:
+        if type(layer).__name__ != "InputLayer":
+            yield f"{layer.name} {'x'.join(map(str, layer.output.shape[1:]))} {layer.count_params()}"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "table", "total", "trainable"),
+    [("cnn", CNN, "37,716,999", "37,708,551"), ("fc", FC, "38,211,079", "38,211,079")],
+)
+def test_full_width_is_the_report_row_by_row(architecture, table, total, trainable):
+    model = build_model(architecture, (48, 48, 1), 7, {})
+    assert list(rows_of(model)) == table.split("\n")[1:-1]
+    printed = io.StringIO()
+    model.summary(print_fn=lambda line: printed.write(line + "\n"))
+    assert re.search(rf"Total params: {total}\b", printed.getvalue())
+    assert re.search(rf" Trainable params: {trainable}\b", printed.getvalue())
+
+
+def test_fc_dropout_drops_after_every_hidden_layer():
+    model = build_model("fc", (48, 48, 1), 7, {"width": 0.05, "dropout": 0.3})
+    names = [layer.name for layer in model.layers[1:]]
+    expected = [name for number in range(1, 21) for name in (f"dense_{number}", f"dropout_{number}")]
+    assert names == [*expected, "dense_21", "activation_1"]
+    assert {layer.rate for layer in model.layers if layer.name.startswith("dropout")} == {0.3}
+
+
+def test_batch_normalization_can_be_left_out():
+    names = layer_names("cnn", (48, 48, 1), 7, {"batch_normalization": False})
+    assert not [name for name in names if "bn" in name]
+    assert len(names) == 55 - 13
+
+
+def test_width_scales_filters_and_units():
+    model = build_model("cnn", (48, 48, 1), 7, {"width": 0.25})
+    assert model.get_layer("conv2_pool").output.shape[-1] == 32
+    assert model.get_layer("fc1").units == 1024
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "fc"])
+def test_layer_names_without_keras_are_those_of_the_model(architecture):
+    settings = {"width": 0.05, "dropout": 0.5}
+    model = build_model(architecture, (48, 48, 1), 7, settings)
+    assert layer_names(architecture, (48, 48, 1), 7, settings) == {
+        layer.name: type(layer).__name__ for layer in model.layers[1:]
+    }
+
+
+def test_names_and_settings_need_no_keras():
+    code = (
+        "import sys; from fercv.nets import architectures as a;"
+        "a.layer_names('cnn', (48, 48, 1), 7, {}); a.settings_of('fc');"
+        "sys.exit('keras' in sys.modules or 'numpy' in sys.modules)"
+    )
+    folder = str(architectures.__file__).rsplit("/fercv/", 1)[0]
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": folder}).returncode == 0
+
+
+def test_an_architecture_is_a_function_with_layers_first(monkeypatch):
+    def mine(layers, image_shape, classes, *, units=10):
+        inputs = layers.Input(image_shape)
+        x = layers.Conv2D(units, 3, padding="same", name="first")(inputs)
+        branch = layers.Conv2D(units, 1, name="second")(x)
+        x = layers.Add(name="sum")([x, branch])
+        return inputs, layers.Dense(classes, activation="softmax", name="out")(layers.Flatten()(x))
+
+    monkeypatch.setattr(architectures, "mine", mine, raising=False)
+    assert "mine" in architecture_names()
+    assert settings_of("mine") == {"units": 10}
+    assert list(layer_names("mine", (8, 8, 1), 3, {"units": 4})) == ["first", "second", "sum", "out"]
+    assert build_model("mine", (8, 8, 1), 3, {"units": 4}).output.shape == (None, 3)
+
+
+def without_softmax(layers, image_shape, classes):
+    inputs = layers.Input(image_shape)
+    return inputs, layers.Dense(classes, name="out")(layers.Flatten()(inputs))
+
+
+def adding_tensors(layers, image_shape, classes):
+    inputs = layers.Input(image_shape)
+    return inputs, layers.Conv2D(8, 3)(inputs) + layers.Conv2D(8, 3)(inputs)
+
+
+def without_default(layers, image_shape, classes, *, units):
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "message"),
+    [
+        (without_softmax, lambda name: build_model(name, (8, 8, 1), 3, {}), "is no softmax"),
+        (adding_tensors, lambda name: layer_names(name, (8, 8, 1), 3, {}), r"layers.Add\(\)"),
+        (without_default, settings_of, "units without a default"),
+    ],
+)
+def test_what_an_architecture_may_not_do_is_told_in_one_line(monkeypatch, function, call, message):
+    monkeypatch.setattr(architectures, function.__name__, function, raising=False)
+    with pytest.raises(InputError, match=message) as caught:
+        call(function.__name__)
+    assert "\n" not in str(caught.value)

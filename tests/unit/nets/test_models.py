@@ -1,0 +1,190 @@
+import importlib
+import json
+import os
+import pickle
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fercv.engine.backend import keras
+from fercv.nets.models import build_model, load_model, save_model
+from fercv.workflow.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    save_model(build_model("fc", (8, 8, 1), 3, {"width": 0.01}), path)
+    return path
+
+
+class Trap:
+    """Unpickling it would make a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mknod, (self.path,)
+
+
+def write_pickle(path, saved, mark):
+    path.write_bytes(pickle.dumps(Trap(mark)))
+
+
+def write_lambda(path, saved, mark):
+    """Keras' own way to have code in a model file."""
+    name, flags = str(mark), os.O_CREAT
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: os.close(os.open(name, flags)) or x)])
+    model.save(path)
+    mark.unlink()
+    # The file is a trap indeed: it springs where code is allowed.
+    keras.saving.load_model(path, safe_mode=False)
+    mark.unlink()
+
+
+def write_truncated(path, saved, mark):
+    path.write_bytes(saved.read_bytes()[:-500])
+
+
+def write_nothing(path, saved, mark):
+    path.write_bytes(b"")
+
+
+def write_without_weights(path, saved, mark):
+    with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(path, "w") as written:
+        written.writestr("config.json", archive.read("config.json"))
+
+
+def write_module_of_its_own(path, saved, mark):
+    """A configuration that names a function to call instead of a layer."""
+    with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(path, "w") as written:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "config.json":
+                config = {"module": "os", "class_name": "mknod", "config": {"path": str(mark)}, "registered_name": None}
+                content = json.dumps(config).encode()
+            written.writestr(name, content)
+
+
+def changing_the_weights(change):
+    """Write a model file whose inner file of the weights is changed; the zip around it is sound."""
+
+    def write(path, saved, mark):
+        with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(path, "w") as written:
+            for name in archive.namelist():
+                content = archive.read(name)
+                written.writestr(name, change(content) if name.endswith(".h5") else content)
+
+    return write
+
+
+write_cut_weights = changing_the_weights(lambda content: content[: len(content) // 2])
+write_no_hdf5 = changing_the_weights(lambda content: b"x" * len(content))
+write_empty_weights = changing_the_weights(lambda content: b"")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_pickle, write_lambda, write_truncated, write_nothing, write_without_weights, write_module_of_its_own,
+        write_cut_weights, write_no_hdf5, write_empty_weights,
+    ],
+    ids=[
+        "pickle", "lambda", "truncated", "nothing", "no weights", "module of its own", "weights cut", "weights no hdf5",
+        "weights empty",
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_model_of_ours_is_refused_and_nothing_of_it_runs(tmp_path, saved, write):
+    path, mark = tmp_path / "model.keras", tmp_path / "mark"
+    write(path, saved, mark)
+    with pytest.raises(InputError, match=r"model\.keras: no model that this program saved \(.*; delete it") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+    assert not mark.exists()
+
+
+def test_a_model_of_another_architecture_is_refused(saved):
+    with pytest.raises(InputError, match="a model of the architecture fc, expected cnn; delete it"):
+        load_model(saved, "cnn")
+    with pytest.raises(InputError, match="a model of 3 classes, expected 7; delete it"):
+        load_model(saved, "fc", 7)
+    assert load_model(saved, "fc", 3).name == "fc"
+
+
+def test_what_the_system_refuses_is_not_put_down_to_the_file(saved, monkeypatch):
+    def broken(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(keras.saving, "load_model", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("size", [(8, 9), (9, 8), (16, 16), (1, 1)])
+def test_a_model_for_images_of_another_size_is_refused(saved, size):
+    with pytest.raises(InputError, match=r"model\.keras: a model of inputs of the shape \(64,\), expected") as caught:
+        load_model(saved, image_size=size)
+    assert f"one for images of {size[0]} x {size[1]} pixels; delete it" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert load_model(saved, image_size=(8, 8)).name == "fc"
+
+
+def test_rows_are_not_taken_for_columns(tmp_path):
+    save_model(build_model("cnn", (32, 40, 1), 3, {"width": 0.01}), tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras", image_size=(32, 40)).name == "cnn"
+    with pytest.raises(InputError, match=r"shape \(32, 40, 1\), expected one for images of 40 x 32 pixels"):
+        load_model(tmp_path / "model.keras", image_size=(40, 32))
+
+
+def test_a_model_of_several_inputs_or_of_images_of_any_size_is_refused(tmp_path):
+    flexible = keras.Input((None, None, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(flexible)
+    several = [keras.Input((64,)), keras.Input((64,))]
+    for model in (keras.Model(flexible, pooled), keras.Model(several, keras.layers.Add()(several))):
+        model.save(tmp_path / "model.keras")
+        with pytest.raises(InputError, match="expected one for images of 8 x 8 pixels"):
+            load_model(tmp_path / "model.keras", image_size=(8, 8))
+
+
+class Wildcards(tuple):
+    """As Snakemake has them: in order and by name."""
+
+    def __new__(cls, model, layer):
+        wildcards = super().__new__(cls, (model, layer))
+        wildcards.model, wildcards.layer = model, layer
+        return wildcards
+
+
+class Files(list):
+    """As Snakemake has a job's files: in order and, some, by name."""
+
+    def __init__(self, *files, **named):
+        super().__init__(files)
+        vars(self).update(named)
+
+
+@pytest.mark.parametrize("script", ["ascend_filters", "compute_feature_maps", "compute_saliency", "predict_held_out"])
+def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, saved, script):
+    """The data are of 9 x 8 pixels, the model of 8 x 8."""
+    np.save(tmp_path / "images.npy", np.arange(2 * 9 * 8, dtype=np.uint8).reshape(2, 9, 8))
+    (tmp_path / "samples.csv").write_text("index,label,usage,duplicate_group\n0,0,,0\n1,1,Test,1\n", encoding="utf-8")
+    (tmp_path / "folds.csv").write_text("index,fold\n0,0\n", encoding="utf-8")
+    snakemake = SimpleNamespace(
+        input=Files(saved, model=saved, models=[saved], **{path.stem: path for path in tmp_path.iterdir()}),
+        output=Files(tmp_path / "output"),
+        rule=script,
+        wildcards=Wildcards("fc", layer="dense_1"),
+        config={"gpus": {"jobs_per_gpu": 1}},
+        resources={},
+        threads=1,
+        params=SimpleNamespace(
+            architecture="fc", classes=["a", "b", "c"], image_size=[9, 8], image=0, seed=0, precision="float32",
+            width=1, saliency={"fold": 0, "per_class": 1, "threshold": 0.5},
+            filters={"count": 1, "steps": 1, "step_size": 1, "batch_size": 1},
+        ),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="expected one for images of 9 x 8 pixels"):
+        importlib.import_module(script).main(snakemake)

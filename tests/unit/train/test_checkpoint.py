@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from fercv.train.checkpoint import (
+    Checkpoints,
+    State,
+    UnusableError,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+RUN = {"definition": {"epochs": 3, "settings": {"width": 0.5}}, "code": "abc", "threads": 1, "classes": ("a", "b")}
+STATE = State(
+    {"history": [{"epoch": 1, "loss": 0.1 + 0.2}], "best_loss": float("inf"), "waited": 0},
+    [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.uint32), np.zeros((0, 2))],
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "checkpoints" / "cnn_00.checkpoint"
+    write_checkpoint(path, RUN, STATE)
+    return path
+
+
+def test_what_is_read_is_what_was_written(path):
+    numbers, arrays = read_checkpoint(path, RUN)
+    assert numbers == STATE.numbers
+    for read, written in zip(arrays, STATE.arrays, strict=True):
+        assert (read.dtype, read.shape) == (written.dtype, written.shape)
+        np.testing.assert_array_equal(read, written)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_equal_states_are_equal_bytes(path):
+    before = path.read_bytes()
+    write_checkpoint(path, RUN, STATE)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 200, 400, -33, -32, -1])
+def test_a_truncated_one_is_refused(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(UnusableError, match="damaged"):
+        read_checkpoint(path, RUN)
+
+
+@pytest.mark.parametrize("place", [0, 40, 300, -40, -1])
+def test_one_with_a_flipped_bit_is_refused(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UnusableError, match="damaged"):
+        read_checkpoint(path, RUN)
+
+
+def test_one_with_more_behind_it_is_refused(path):
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(UnusableError, match="damaged"):
+        read_checkpoint(path, RUN)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"code": "abd"}, "code"),
+        ({"definition": {"epochs": 4, "settings": {"width": 0.5}}}, "definition"),
+        ({"threads": 2, "code": "x"}, "code, threads"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_one_of_another_run_is_refused_by_what_differs(path, change, named):
+    with pytest.raises(UnusableError, match=f"belongs to another run, with other {named}$"):
+        read_checkpoint(path, RUN | change)
+
+
+def test_one_of_another_format_is_refused(path, monkeypatch):
+    monkeypatch.setattr("fercv.train.checkpoint.FORMAT", 2)
+    with pytest.raises(UnusableError, match="format 1, expected 2"):
+        read_checkpoint(path, RUN)
+
+
+def test_one_that_cannot_be_read_is_told(path, caplog, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("fercv.train.checkpoint.read_checkpoint", broken)
+    assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore() is None
+    assert "is not used, [Errno 5] Input/output error" in caplog.text
+
+
+def test_no_pickle_is_read(path):
+    with pytest.raises(ValueError, match="Object arrays"):
+        write_checkpoint(path, RUN, State({}, [np.array([{}], dtype=object)]))
+    assert read_checkpoint(path, RUN).numbers == STATE.numbers
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_costs_a_warning(path, caplog, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = path.read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    Checkpoints(path, RUN, 1.0, "cnn fold 00").save(lambda: STATE, 1, last=True)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert "cnn fold 00: no checkpoint after epoch 1" in caplog.text
+    assert "No space left on device" in caplog.text
+
+
+def test_one_that_is_damaged_is_told_and_not_used(path, caplog):
+    path.write_bytes(b"x" * 100)
+    assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore() is None
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"cnn fold 00: {path} is not used, it is damaged")
+
+
+def test_none_is_no_reason_for_a_word(tmp_path, caplog):
+    assert Checkpoints(tmp_path / "none", RUN, 0.05, "cnn fold 00").restore() is None
+    assert caplog.text == ""
+
+
+def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
+    clock, written = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    def write(path, run, state):
+        clock[0] += 1
+        written.append(len(state.numbers["history"]))
+
+    monkeypatch.setattr("fercv.train.checkpoint.write_checkpoint", write)
+    checkpoints = Checkpoints(tmp_path / "one", RUN, 0.1, "cnn fold 00")
+    for epoch in range(1, 31):
+        clock[0] += 4
+        checkpoints.save(lambda epoch=epoch: State({"history": [{}] * epoch}, []), epoch, last=epoch == 30)
+    # A second each, of at least ten in between: every third epoch of four seconds; the first and the last in any case.
+    assert written == [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]
+
+
+def test_a_share_of_zero_saves_nothing(tmp_path):
+    Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(lambda: STATE, 1, last=True)
+    assert not (tmp_path / "one").exists()

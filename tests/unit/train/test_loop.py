@@ -1,0 +1,245 @@
+import math
+import zipfile
+
+import numpy as np
+import pytest
+
+from fercv.engine import fused
+from fercv.engine.setup import set_up
+from fercv.nets.models import build_model, load_model, predict, save_model
+from fercv.train.checkpoint import Checkpoints
+from fercv.train.loop import cross_entropy_and_accuracy, train
+from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
+from fercv.workflow.errors import InputError
+
+DEFINITION = {
+    "architecture": "cnn",
+    "settings": {"width": 0.05, "dropout": 0.1},
+    "augmentation": {
+        "rotation": 5, "width_shift": 0.05, "height_shift": 0, "shear": 0, "zoom": 0, "horizontal_flip": True
+    },
+    "optimizer": "adam",
+    "learning_rate": 0.003,
+    "weight_decay": 0,
+    "schedule": {"name": "constant", "warmup": 0, "every": 1, "factor": 0.5},
+    "batch_size": 16,
+    "epochs": 2,
+    "early_stopping": {"enabled": False, "patience": 1, "fraction": 0.1},
+    "class_weights": "none",
+    "precision": "float32",
+}  # fmt: skip
+
+
+def stripes(count=96, size=32):
+    """Images of three classes that are easy to tell: horizontal, vertical, no stripes."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 3
+    images = rng.integers(100, 140, (count, size, size))
+    images[labels == 0, ::4] += 60
+    images[labels == 1, :, ::4] += 60
+    return images.astype(np.uint8), labels
+
+
+def trained(seed=3, watch=None, **changes):
+    images, labels = stripes()
+    set_up("tests", seed)
+    definition = DEFINITION | changes
+    rows = np.arange(len(images))
+    return train(definition, images, labels, rows[:72], rows[72:], 3, seed, watch, "cnn fold 00")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
+        ({"name": "constant", "warmup": 1}, [0.5, 1, 1, 1]),
+        ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
+    ],
+)
+def test_learning_rates(schedule, expected):
+    definition = {"learning_rate": 1.0, "epochs": 4, "schedule": {"every": 1, "factor": 1, **schedule}}
+    assert [learning_rate(definition, epoch) for epoch in range(4)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("weight_decay", [0, 0.01])
+def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
+    made = make_optimizer(DEFINITION | {"optimizer": optimizer, "weight_decay": weight_decay})
+    assert type(made).__name__.lower() == optimizer
+    assert (made.weight_decay or 0) == weight_decay
+
+
+def test_class_weights_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    np.testing.assert_allclose(class_weights(labels, 2, "none"), [1, 1])
+    np.testing.assert_allclose(class_weights(labels, 2, "balanced"), [4 / 6, 2])
+    softened = class_weights(labels, 2, "square_root")
+    assert softened[1] / softened[0] == pytest.approx(math.sqrt(3))
+    assert softened[labels].mean() == pytest.approx(1)
+
+
+def test_cross_entropy_and_accuracy_by_hand():
+    loss, accuracy = cross_entropy_and_accuracy(np.array([[0.5, 0.5], [0.75, 0.25]], np.float32), np.array([1, 1]))
+    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert accuracy == 0.0
+
+
+def test_it_learns_and_says_so_epoch_by_epoch(caplog):
+    caplog.set_level("INFO", "fercv")
+    result = trained(epochs=8)
+    assert [row["epoch"] for row in result.history] == list(range(1, 9))
+    assert result.history[-1]["accuracy"] > 0.8 > result.history[0]["accuracy"]
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    lines = [record.getMessage() for record in caplog.records if record.message.startswith("cnn fold")]
+    assert lines[0].startswith("cnn fold 00 epoch 1/8: loss ")
+
+
+def test_the_fully_connected_net_of_twenty_plain_layers_learns():
+    result = trained(architecture="fc", settings={"width": 0.1, "dropout": 0.0}, epochs=12, learning_rate=0.001)
+    assert result.history[-1]["accuracy"] > 0.8
+
+
+def test_the_last_epochs_validation_is_that_of_the_returned_model():
+    images, labels = stripes()
+    result = trained()
+    probabilities = predict(result.model, images, np.arange(72, 96), 16)
+    loss, accuracy = cross_entropy_and_accuracy(probabilities, labels[72:])
+    assert accuracy == result.history[-1]["val_accuracy"]
+    assert loss == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
+
+
+def test_same_seed_same_bits_other_seed_others(tmp_path):
+    files = []
+    for number, seed in enumerate([3, 3, 4]):
+        files.append(tmp_path / f"{number}.keras")
+        save_model(trained(seed).model, files[-1])
+    first, again, other = (file.read_bytes() for file in files)
+    assert first == again
+    assert first != other
+
+
+class StoppedAfter(Checkpoints):
+    """Checkpoints of a run that is stopped after an epoch."""
+
+    def __init__(self, epoch, path):
+        super().__init__(path, {}, 1.0, "cnn fold 00")
+        self.epoch = epoch
+
+    def save(self, take_state, epoch, last):
+        super().save(take_state, epoch, last)
+        if epoch == self.epoch:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "settings": {"width": 0.05, "dropout": 0.5}, "class_weights": "balanced"},
+        {"optimizer": "adamw", "weight_decay": 0.01, "architecture": "fc", "settings": {"width": 0.05, "dropout": 0.1}},
+        {
+            "optimizer": "sgd",
+            "weight_decay": 0.01,
+            "schedule": {"name": "step", "warmup": 1, "every": 1, "factor": 0.5},
+        },
+        {"optimizer": "rmsprop", "precision": "bfloat16", "weight_decay": 0.01},
+        {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
+    ],
+    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
+)
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, monkeypatch):
+    # Large models have their update compiled; so have these.
+    monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
+    images, labels = stripes()
+    rows = np.arange(len(images))
+    definition = DEFINITION | {"epochs": 3} | changes
+    watch = rows[60:72] if definition["early_stopping"]["enabled"] else None
+    training = rows[:60] if watch is not None else rows[:72]
+
+    def run(checkpoints):
+        set_up("tests", 3, precision=definition["precision"])
+        result = train(
+            definition, images, labels, training, rows[72:], 3, 3, watch, "cnn fold 00", checkpoints
+        )  # fmt: skip
+        save_model(result.model, tmp_path / "model.keras")
+        return (tmp_path / "model.keras").read_bytes(), result.history
+
+    undisturbed = run(None)
+    for epoch in (1, len(undisturbed[1])):
+        with pytest.raises(InterruptedError):
+            run(StoppedAfter(epoch, tmp_path / "checkpoint"))
+    model, history = run(Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00"))
+    assert history == undisturbed[1]
+    assert model == undisturbed[0]
+
+
+def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
+    """The control: a checkpoint that forgets the seed generators, as Keras' own does."""
+    images, labels = stripes()
+    rows = np.arange(len(images))
+    definition = DEFINITION | {"epochs": 3, "settings": {"width": 0.05, "dropout": 0.5}}
+
+    def run(checkpoints):
+        set_up("tests", 3)
+        result = train(definition, images, labels, rows[:72], rows[72:], 3, 3, None, "cnn fold 00", checkpoints)
+        return result.history
+
+    undisturbed = run(None)
+    with pytest.raises(InterruptedError):
+        run(StoppedAfter(1, tmp_path / "checkpoint"))
+    saved = Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00")
+    state = saved.restore()
+    seeds = [array.dtype.kind in "iu" and array.shape == (2,) for array in state.arrays]
+    assert any(seeds)
+    forgotten = [array * 0 if seed else array for array, seed in zip(state.arrays, seeds, strict=True)]
+    monkeypatch.setattr(saved, "restore", lambda: state._replace(arrays=forgotten))
+    assert run(saved) != undisturbed
+
+
+def test_bfloat16_training_leaves_a_float32_model(tmp_path):
+    images, labels = stripes()
+    set_up("tests", 3, precision="bfloat16")
+    rows = np.arange(len(images))
+    result = train(DEFINITION | {"precision": "bfloat16"}, images, labels, rows[:72], rows[72:], 3, 3)
+    save_model(result.model, tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    np.testing.assert_array_equal(predict(loaded, images, rows[:20], 16), predict(result.model, images, rows[:20], 16))
+
+
+def test_a_saved_model_holds_no_optimizer_and_no_date(tmp_path):
+    model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
+    save_model(model, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as saved:
+        assert {entry.date_time for entry in saved.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"1980-01-01" in saved.read("metadata.json")
+    assert (tmp_path / "model.keras").stat().st_size < 4 * model.count_params() + 400_000
+    assert getattr(load_model(tmp_path / "model.keras"), "optimizer", None) is None
+
+
+def test_prediction_pads_the_last_batch_and_keeps_the_order():
+    images, _ = stripes()
+    model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
+    rows = np.array([5, 90, 3, 17, 40])
+    np.testing.assert_allclose(predict(model, images, rows, 4), predict(model, images, rows, 5), atol=1e-6)
+
+
+def test_early_stopping_watches_its_own_rows_and_keeps_their_best_epoch():
+    images, labels = stripes()
+    set_up("tests", 3)
+    rows = np.arange(len(images))
+    definition = DEFINITION | {
+        "epochs": 12, "learning_rate": 0.1, "early_stopping": {"enabled": True, "patience": 1, "fraction": 0.1}
+    }  # fmt: skip
+    result = train(definition, images, labels, rows[:60], rows[72:], 3, 3, watch=rows[60:72])
+    assert len(result.history) < 12
+
+
+@pytest.mark.parametrize(("epochs", "batch_size"), [(3, 16), (1, 72)], ids=["in training", "by the last step"])
+def test_a_loss_that_is_no_number_stops_with_one_line(epochs, batch_size):
+    without = {"width": 0.05, "batch_normalization": False}
+    with pytest.raises(
+        InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate"
+    ) as caught:
+        trained(learning_rate=1e30, optimizer="sgd", settings=without, epochs=epochs, batch_size=batch_size)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,69 @@
+"""What a checkpoint is compared by: whatever changes a fold's training must change it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fercv.engine import setup
+from fercv.train.checkpoint import State, UnusableError, read_checkpoint, write_checkpoint
+from train_fold import description_of_run
+
+
+@pytest.fixture
+def fold(tmp_path):
+    """What Snakemake tells a fold's job, and what that finds out by itself."""
+    files = {name: tmp_path / name for name in ("images", "samples", "folds")}
+    for name, path in files.items():
+        path.write_text(name, encoding="utf-8")
+    return SimpleNamespace(
+        input=SimpleNamespace(**files),
+        params=SimpleNamespace(definition={"epochs": 4}, classes=["a", "b"], code={"digest": "abc", "looked_up": {}}),
+        wildcards=SimpleNamespace(fold="00", model="cnn"),
+        seed=7,
+        threads=1,
+        precision="float32",
+    )
+
+
+def described(fold):
+    return (
+        description_of_run(fold, fold.seed)
+        | setup.Engine(setup.software(), fold.precision, fold.threads, setup.devices())._asdict()
+    )
+
+
+def rewrite(name):
+    return lambda fold, _: getattr(fold.input, name).write_text("another", encoding="utf-8")
+
+
+# For each key, what in the fold, its files or the machine it stands for.
+CHANGES = {
+    "definition": lambda fold, _: fold.params.definition.update(epochs=5),
+    "classes": lambda fold, _: fold.params.classes.reverse(),
+    "fold": lambda fold, _: setattr(fold.wildcards, "fold", "01"),
+    "seed": lambda fold, _: setattr(fold, "seed", 8),
+    "code": lambda fold, _: fold.params.code.update(digest="abd"),
+    "images": rewrite("images"),
+    "samples": rewrite("samples"),
+    "folds": rewrite("folds"),
+    "devices": lambda _, patch: patch.setattr(setup, "devices", lambda: ["another"]),
+    "software": lambda _, patch: patch.setattr(setup, "software", lambda: {"keras": "0"}),
+    "precision": lambda fold, _: setattr(fold, "precision", "bfloat16"),
+    "threads": lambda fold, _: setattr(fold, "threads", 2),
+}
+
+
+def test_every_key_of_the_description_is_changed_below(fold):
+    assert described(fold).keys() == CHANGES.keys()
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_checkpoint_is_refused_where_anything_that_training_follows_from_has_changed(
+    fold, tmp_path, monkeypatch, key
+):
+    path = tmp_path / "cnn_00.checkpoint"
+    write_checkpoint(path, described(fold), State({}, []))
+    read_checkpoint(path, described(fold))
+    CHANGES[key](fold, monkeypatch)
+    with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
+        read_checkpoint(path, described(fold))

@@ -1,0 +1,291 @@
+import copy
+
+import pytest
+import yaml
+
+from fercv.data.faces import CLASSES
+from fercv.workflow.errors import InputError
+from fercv.workflow.settings import (
+    SCHEMA,
+    SYNTHETIC_CLASSES,
+    check_syntax,
+    complete_config,
+    fold_names,
+    merge,
+    model_layers,
+)
+
+
+def changed(config, dotted, value):
+    config = copy.deepcopy(config)
+    *path, last = dotted.split("/")
+    node = config
+    for key in path:
+        node = node[key]
+    node[last] = value
+    return config
+
+
+def refusal(config):
+    with pytest.raises(InputError) as caught:
+        complete_config(config, files=[])
+    (line,) = str(caught.value).splitlines()
+    return line
+
+
+def test_the_demo_is_complete_and_scaled(base_config):
+    config = complete_config(base_config, files=[])
+    assert config["data"]["images"] == base_config["scales"]["demo"]["images"]
+    assert config["definitions"]["cnn"]["settings"]["width"] == 0.125
+    assert config["definitions"]["cnn"]["settings"]["batch_normalization"] is True
+    assert config["definitions"]["fc"]["augmentation"]["rotation"] == 0
+    assert config["filters"]["count"] == 16
+
+
+def test_full_scale_takes_the_definitions_as_they_stand(base_config):
+    overlay = {"experiment": "mine", "scale": "full", "data": {"source": "faces.csv"}}
+    config = complete_config(merge(base_config, overlay), files=[])
+    assert config["data"]["images"] is None
+    assert config["filters"]["count"] == base_config["filters"]["count"]
+    for name in ("cnn", "fc", "fc_dropout"):
+        assert config["definitions"][name]["settings"]["width"] == 1.0
+        assert config["definitions"][name]["epochs"] == base_config["definitions"][name]["epochs"]
+
+
+def test_a_definition_of_one_key_is_filled_with_defaults(base_config):
+    config = changed(base_config, "definitions/tiny", {"architecture": "fc"})
+    tiny = complete_config(config, files=[])["definitions"]["tiny"]
+    assert (tiny["optimizer"], tiny["batch_size"], tiny["early_stopping"]["enabled"]) == ("adam", 128, False)
+    assert tiny["settings"] == {"width": 1.0, "dropout": 0.0}
+
+
+def test_whole_numbers_stand_for_floats_where_the_schema_wants_numbers(base_config):
+    config = changed(
+        base_config, "definitions/fc", {"architecture": "fc", "learning_rate": 1, "settings": {"width": 2}}
+    )
+    fc = complete_config(
+        config | {"scale": "full", "experiment": "mine", "data": base_config["data"] | {"source": "x"}}, []
+    )
+    fc = fc["definitions"]["fc"]
+    assert [repr(fc["learning_rate"]), repr(fc["weight_decay"]), repr(fc["settings"]["width"])] == ["1.0", "0.0", "2.0"]
+    assert repr(fc["epochs"]) == "20"
+
+
+def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
+    reordered = changed(base_config, "definitions/cnn", dict(reversed(base_config["definitions"]["cnn"].items())))
+    assert repr(complete_config(reordered, [])["definitions"]) == repr(complete_config(base_config, [])["definitions"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parts"),
+    [
+        ("experimnt", 1, ["experimnt is unknown", "did you mean 'experiment'"]),
+        ("definitions/cnn/epohcs", 3, ["definitions.cnn.epohcs is unknown", "did you mean 'epochs'"]),
+        ("definitions/cnn/augmentation/rotate", 3, ["augmentation.rotate", "did you mean 'rotation'"]),
+        ("definitions/cnn/settings/widht", 1.0, ["definitions.cnn.settings.widht", "did you mean 'width'"]),
+        ("scales/demo/definitions/cnn/epoch", 1, ["scales.demo.definitions.cnn.epoch", "did you mean 'epochs'"]),
+        ("scales/demo/definitions/cmn", {}, ["'cmn'", "did you mean 'cnn'"]),
+        ("seed", -1, ["seed is -1", "from 0 to 4294967295"]),
+        ("seed", 1.0, ["seed is 1.0", "whole number"]),
+        ("seed", True, ["seed is True", "whole number"]),
+        ("folds/number", 1, ["folds.number is 1", "from 2 to 1000"]),
+        ("folds/group_duplicates", "yes please", ["folds.group_duplicates is 'yes please'", "true or false"]),
+        ("models", [], ["models is []"]),
+        ("models", ["cnn", "cnn"], ["models is ['cnn', 'cnn']"]),
+        ("models", ["cmn"], ["'cmn'", "did you mean 'cnn'"]),
+        ("scale", "dmeo", ["'dmeo'", "did you mean 'demo'"]),
+        ("data", None, ["data is None", "a block of keys"]),
+        ("data/classes", "angry", ["data.classes is 'angry'", "list of the class names"]),
+        ("data/image_size", [48], ["data.image_size is [48]", "height and width"]),
+        ("data/image_size", [48, 4], ["data.image_size.1 is 4"]),
+        ("data/image_size", [24, 24], ["definitions.cnn", "data.image_size is 24, 24", "32 x 32"]),
+        ("data/image_size", [48, 64], ["data.image_size is [48, 64]", "square"]),
+        ("data/classes", ["calm", "cross"], ["data.classes", "the built-in faces show angry, disgust"]),
+        ("data/classes", ["Happy", "happy"], ["data.classes is 'happy'", "differ in more than case"]),
+        ("data/classes", ["index", "usage"], ["data.classes is 'index'", "name columns"]),
+        ("scales/demo/images", 10, ["fewer images than folds.number"]),
+        ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1799"]),
+        ("feature_maps/layers", ["fc1"], ["feature_maps.layers is 'fc1'", "no height and width"]),
+        ("definitions/cnn/schedule/warmup", 40, ["definitions.cnn.schedule.warmup is 40", "4 epochs"]),
+        ("definitions/cnn/learning_rate", float("nan"), ["learning_rate is nan"]),
+        ("definitions/cnn/architecture", "vgg", ["'vgg'", "cnn, fc", "architectures.py"]),
+        ("definitions/cnn/optimizer", "adma", ["'adma'", "did you mean 'adam'"]),
+        ("definitions/cnn/learning_rate", 0, ["learning_rate is 0", "above 0"]),
+        ("definitions/cnn/learning_rate", "5e-4", ["learning_rate is '5e-4'", "write 0.0005"]),
+        ("scales/demo/definitions/fc/settings/dropout", 1.0, ["dropout is 1.0", "below 1"]),
+        ("scales/demo/definitions/fc/settings/width", 0, ["width is 0", "above 0"]),
+        ("definitions/cnn/settings/batch_normalization", 1, ["batch_normalization is 1", "true or false"]),
+        ("filters/layers", ["conv2_pol"], ["'conv2_pol'", "did you mean 'conv2_pool'"]),
+        ("filters/fold", 20, ["filters.fold is 20", "at most 19"]),
+        ("saliency/threshold", 10**400, ["saliency.threshold", "expected"]),
+        ("seed", 10**400, ["seed", "4294967295"]),
+        ("saliency/threshold", 1.5, ["saliency.threshold is 1.5"]),
+        ("experiment", "a/../b", ["experiment is 'a/../b'", "letters, digits"]),
+        ("experiment", "demo\n", ["experiment is 'demo\\n'", "letters, digits"]),
+        ("models", ["cnn\n"], ["models.0 is 'cnn\\n'"]),
+        ("definitions/a b", {"architecture": "fc"}, ["definitions.a b is no name", "letters, digits"]),
+        ("definitions", {1: {"architecture": "fc"}}, ["definitions.1 is no name", "quote it"]),
+        ("data/classes", ["calm", "a\nb"], ["data.classes is 'a\\nb'", "hidden characters"]),
+        ("data/classes", ["calm", "\ud800"], ["data.classes is '\\ud800'", "hidden characters"]),
+        ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
+    ],
+)
+def test_refused_in_one_line_that_names_key_value_and_mending(base_config, key, value, parts):
+    line = refusal(changed(base_config, key, value))
+    for part in parts:
+        assert part in line
+
+
+SCHEMA_RULES = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+WRONG_TYPE = {"integer": "many", "number": "many", "string": 7, "boolean": "perhaps", "array": "one", "object": 3}
+
+
+def rules_of_keys(rule, path=()):
+    """Every key of the schema with its rule: definitions at `cnn`, scales at `demo`."""
+    if "$ref" in rule:
+        rule = SCHEMA_RULES["$defs"][rule["$ref"].rpartition("/")[2]]
+    if path:
+        yield "/".join(path), rule
+    for key, inner in rule.get("properties", {}).items():
+        yield from rules_of_keys(inner, (*path, key))
+    if isinstance(rule.get("additionalProperties"), dict):
+        yield from rules_of_keys(rule["additionalProperties"], (*path, "demo" if path[-1] == "scales" else "cnn"))
+
+
+def wrong_values(rule):
+    """Values of another type, and values just out of bounds."""
+    kind = rule.get("type", "string")
+    yield WRONG_TYPE[kind if isinstance(kind, str) else kind[0]]
+    if "minimum" in rule:
+        yield rule["minimum"] - 1
+    if "maximum" in rule:
+        yield rule["maximum"] + 1
+    if "exclusiveMinimum" in rule:
+        yield rule["exclusiveMinimum"]
+    if "pattern" in rule:
+        yield "../a"
+    if "minItems" in rule or "minProperties" in rule:
+        yield {} if kind == "object" else []
+    if "enum" in rule:
+        yield "nonsense"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(key, value) for key, rule in rules_of_keys(SCHEMA_RULES) for value in wrong_values(rule)],
+)
+def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config, key, value):
+    config = copy.deepcopy(base_config)
+    node = config
+    *path, last = key.split("/")
+    for part in path:
+        node = node.setdefault(part, {})
+    node[last] = value
+    assert key.replace("/", ".") in refusal(config)
+
+
+def test_a_key_that_would_break_the_line_is_quoted(base_config):
+    assert "filters.'\\n' is unknown" in refusal(changed(base_config, "filters/\n", 1))
+
+
+def test_a_missing_block_is_named(base_config):
+    config = copy.deepcopy(base_config)
+    del config["folds"]
+    assert "folds is missing" in refusal(config)
+
+
+def test_own_data_may_not_be_trained_at_the_demos_scale(base_config):
+    overlay = {"experiment": "mine", "data": {"source": "faces.csv"}}
+    assert "set scale: full" in refusal(merge(base_config, overlay))
+
+
+def test_the_message_names_the_file_that_holds_the_key(base_config, tmp_path):
+    base, overlay = tmp_path / "base.yaml", tmp_path / "overlay.yaml"
+    base.write_text(yaml.safe_dump(base_config))
+    overlay.write_text("folds: {number: 1}\n")
+    config = merge(base_config, {"folds": {"number": 1}})
+    with pytest.raises(InputError, match=f"^{overlay}: folds.number is 1"):
+        complete_config(config, [str(base), str(overlay)])
+
+
+def test_images_too_small_for_a_net_that_is_not_trained_are_no_fault(base_config):
+    data = {"source": "digits.zip", "classes": ["zero", "one"], "image_size": [28, 28], "held_out": False}
+    config = merge(base_config, {"experiment": "digits", "scale": "full", "data": data, "models": ["fc"]})
+    config["filters"]["layers"] = config["feature_maps"]["layers"] = []
+    assert complete_config(config, [])["models"] == ["fc"]
+
+
+def test_the_built_in_classes_are_those_that_are_drawn():
+    assert SYNTHETIC_CLASSES == CLASSES
+
+
+def test_layers_of_a_model(base_config):
+    config = complete_config(base_config, [])
+    assert "block4_pool" in model_layers(config, "cnn")
+    assert "block4_pool" not in model_layers(config, "fc")
+
+
+@pytest.mark.parametrize(("number", "first", "last"), [(2, "00", "01"), (20, "00", "19"), (101, "000", "100")])
+def test_fold_names_are_padded(number, first, last):
+    assert (fold_names(number)[0], fold_names(number)[-1], len(fold_names(number))) == (first, last, number)
+
+
+UNREADABLE = {
+    "bracket": (b"seed: 3\nmodels: [cnn\nfolds: 2\n", r"line 3: no YAML, expected ',' or ']'"),
+    "tab": (b"seed: 3\n\tmodels: [cnn]\n", r"line 2: no YAML, found character '\\t'"),
+    "tab in a key": (b"data:\n  sou\trce: synthetic\n", r"line 2: no YAML, found character '\\t'"),
+    "encoding": (b"seed: 3\n# caf\xe9\n", r"line 2: it is not in UTF-8; save it in that encoding"),
+    "NUL": (b"seed: \x00\n", r"line 1: no YAML, the character #0000; delete it"),
+    "tag": (b"seed: !!python/object/apply:os.getpid []\n", r"line 1: .* could not determine a constructor for the tag"),
+    "name": (b"seed: !!python/name:os.system\n", r"line 1: .* could not determine a constructor for the tag"),
+    "expressions": (b"__use_yte__: true\nseed: ?1 + 1\n", "__use_yte__ would have Snakemake run code of this file"),
+    "date": (b"seed: 2001-99-99\n", "a value that cannot be read, month must be in 1..12"),
+    "hex": (b"seed: 0x_\n", "a value that cannot be read"),
+    "digits": (b"seed: " + b"9" * 5000 + b"\n", "a value that cannot be read"),
+    "bool": (b"seed: !!bool x\n", "a value that cannot be read"),
+    "timestamp": (b"seed: !!timestamp x\n", "a value that cannot be read"),
+    "no int": (b'seed: !!int ""\n', "a value that cannot be read"),
+    "no character": (b'seed: "\\UFFFFFFFF"\n', "a value that cannot be read"),
+    "sexagesimal": (b"seed: " + b"1:" * 200 + b"1.5\n", "a value that cannot be read"),
+    "empty": (b"", "nothing found, a block of keys expected"),
+    "list": (b"- cnn\n", "a block of keys expected"),
+    "missing": (None, "No such file or directory; restore it"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_config_file_that_cannot_be_read_is_refused_by_name_and_line(tmp_path, content, said):
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=said) as caught:
+        check_syntax(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_config_file_itself_passes():
+    check_syntax(SCHEMA.parents[1] / "config.yaml")
+
+
+def test_a_config_file_may_be_json(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text('{\n\t"seed": 3\n}\n', encoding="utf-8")
+    check_syntax(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", '{\n\t"seed": -1\n}\n'), ("a.yaml", "folds: !!python/tuple [1]\nseed: -1\n")],
+    ids=["JSON", "tag"],
+)
+def test_a_refusal_names_the_file_however_snakemake_could_read_it(base_config, tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^{tmp_path / name}: seed is -1"):
+        complete_config(base_config | {"seed": -1}, ["config.yaml", tmp_path / name])
+
+
+def test_a_value_from_the_command_line_is_not_laid_to_a_file(base_config, tmp_path):
+    (tmp_path / "a.yaml").write_text("seed: 3\n", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/a.yaml or --config: seed is 'abc'"):
+        complete_config(base_config | {"seed": "abc"}, [tmp_path / "a.yaml"])
