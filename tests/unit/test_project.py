@@ -5,29 +5,113 @@ import re
 import pytest
 import yaml
 from helpers import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from fercv.workflow.settings import complete_config, merge
 
+LOCKS = ["requirements", "requirements-dev", "requirements-gpu"]
+RENEW = "run .ci/lock, which renews the locks"
+# A package of a lock: what pip reads as a requirement, its hashes, and the comment that says what needs it.
+LOCKED = re.compile(r"(\S.*) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)((?:    #.*\n)+)")
+# Of each system, what the markers of a lock ask for.
+SYSTEMS = [
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "aarch64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
+    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
+]
+MACHINES = [
+    {**system, "python_version": version, "python_full_version": f"{version}.0"}
+    for version in ("3.11", "3.12", "3.13")
+    for system in SYSTEMS
+]
+
+
+def read(name):
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def package(line):
+    """The package of a line as (requirement, name, version); the line must pin one version."""
+    requirement = Requirement(line)
+    (specifier,) = requirement.specifier
+    assert specifier.operator == "==" and "*" not in specifier.version, line
+    return requirement, canonicalize_name(requirement.name), specifier.version
+
 
 def pins(lines):
-    return dict(re.fullmatch(r"([A-Za-z0-9-]+)(?:\[[\w-]+\])?==(\S+)", line).groups() for line in lines)
+    return {name: version for _, name, version in map(package, lines)}
 
 
-def requirements(name):
-    lines = (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
-    return pins(line for line in lines if line and not line.startswith(("#", "-r")))
+def direct_pins(name):
+    """The lines of a .in file that pin a package."""
+    return [line for line in read(name).splitlines() if line and not line.startswith(("#", "-r", "-c"))]
+
+
+def taken_in(name):
+    """A .in file and those that it takes in with -r."""
+    return [name, *re.findall(r"^-r (\S+)$", read(name), re.MULTILINE)]
+
+
+def lock(name):
+    """The packages of a lock as (requirement, name, version, comment)."""
+    return [(*package(line), comment) for line, _, comment in LOCKED.findall(read(f"{name}.txt"))]
+
+
+def installed(name, machine):
+    """What pip installs from a lock on a machine, as {name: version}."""
+    chosen = [(n, v) for r, n, v, _ in lock(name) if r.marker is None or r.marker.evaluate(machine)]
+    assert len(dict(chosen)) == len(chosen), f"{name}.txt has two versions of one package; {RENEW}"
+    return dict(chosen)
 
 
 @pytest.mark.parametrize("name", ["analysis", "keras"])
 def test_conda_environments_have_the_pins_of_requirements(name):
-    environment = yaml.safe_load((REPOSITORY / "envs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    environment = yaml.safe_load(read(f"envs/{name}.yaml"))
     listed = pins(environment["dependencies"][-1]["pip"])
-    assert listed.items() <= requirements("requirements.txt").items()
+    assert listed.items() <= pins(direct_pins("requirements.in")).items()
     assert ("tensorflow" in listed) == (name == "keras")
 
 
-def test_the_gpu_requirements_pin_the_same_tensorflow():
-    assert requirements("requirements-gpu.txt")["tensorflow"] == requirements("requirements.txt")["tensorflow"]
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_the_direct_pins(name):
+    """Each with its version and extras and on every machine, and nothing as a direct pin that is none any more."""
+    for source in taken_in(f"{name}.in"):
+        wanted = {n: (v, r.extras) for r, n, v in map(package, direct_pins(source))}
+        locked = {n: (v, r) for r, n, v, comment in lock(name) if re.search(rf"-r {re.escape(source)}\n", comment)}
+        differing = sorted(wanted.keys() ^ locked.keys())
+        assert not differing, f"{source} and {name}.txt differ in {', '.join(differing)}; {RENEW}"
+        for n, (version, extras) in wanted.items():
+            found, requirement = locked[n]
+            assert found == version, f"{source} pins {n}=={version}, {name}.txt holds {found}; {RENEW}"
+            assert extras <= requirement.extras, f"{name}.txt lacks {n}[{','.join(extras)}]; {RENEW}"
+            assert requirement.marker is None
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_of_a_lock_has_one_version_and_a_hash(name):
+    """And nothing else stands in a lock: no option of pip, no address of an index."""
+    packages = re.sub(r"\A(#.*\n)+", "", read(f"{name}.txt"))
+    assert lock(name)
+    assert LOCKED.sub("", packages) == ""
+
+
+@pytest.mark.parametrize("name", ["requirements-dev", "requirements-gpu"])
+@pytest.mark.parametrize("machine", MACHINES, ids="{sys_platform}-{platform_machine}-{python_version}".format_map)
+def test_the_other_locks_hold_what_the_plain_one_holds(name, machine):
+    plain = installed("requirements", machine)
+    other = installed(name, machine)
+    differing = sorted(n for n, version in plain.items() if other.get(n) != version)
+    assert not differing, f"requirements.txt and {name}.txt differ in {', '.join(differing)}; {RENEW}"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_are_made_for_the_pythons_that_the_snakefile_takes(name):
+    oldest, newest = re.search(r"\((3, \d+)\) <= sys.version_info\[:2\] <= \((3, \d+)\)", read("Snakefile")).groups()
+    oldest, newest = oldest.replace(", ", "."), newest.replace(", ", ".")
+    assert f"for Python {oldest} to {newest}\n" in read(f"{name}.txt"), "change .ci/lock, and run it"
+    assert f"--python-version {oldest} " in read(".ci/lock")
 
 
 def test_profiles_share_no_key():

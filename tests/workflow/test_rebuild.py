@@ -244,7 +244,7 @@ def edit_the_csv_and_undo_it(project):
 
 
 def pin_another_tensorflow(project):
-    for name in ("requirements.txt", "envs/keras.yaml"):
+    for name in ("requirements.in", "requirements.txt", "envs/keras.yaml"):
         project.edit(name, r"tensorflow==2\.\d+\.\d+", "tensorflow==2.99.0")
 
 
