@@ -31,7 +31,7 @@ def accuracy(model: str, data: Path, fold: int, seed: int, precision: str, epoch
     import pandas as pd
 
     from fercv.engine.setup import set_up
-    from fercv.train.loop import train
+    from fercv.train.loop import Task, train
 
     asked = definition(model, epochs=epochs, **CHANGES[model])
     images = np.load(data / "images.npy", mmap_mode="r")
@@ -41,7 +41,7 @@ def accuracy(model: str, data: Path, fold: int, seed: int, precision: str, epoch
     training, validation = folds.loc[~inside, "index"].to_numpy(), folds.loc[inside, "index"].to_numpy()
     training = np.random.default_rng(fold).permutation(training)[:count]
     set_up("benchmark", seed, precision=precision)
-    return train(asked, images, labels, training, validation, 7, seed).history[-1]["val_accuracy"]
+    return train(Task(model, asked, seed, images, labels, 7, training, validation)).history[-1]["val_accuracy"]
 
 
 def main() -> None:

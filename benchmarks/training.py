@@ -94,7 +94,7 @@ def ours(model, threads, precision, size, count, width=1.0):
 
     asked = definition(model, epochs=3, precision=precision, batch_size=size)
     asked["settings"] = asked["settings"] | {"width": width}
-    set_up("benchmark", 1, threads=threads, precision=precision)
+    engine = set_up("benchmark", 1, threads=threads, precision=precision)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         # One fold of twenty is not trained on.
@@ -120,7 +120,7 @@ def ours(model, threads, precision, size, count, width=1.0):
             return augment(*arguments)
 
         loop.augment = first_augment
-        fold_job(folder, asked, threads, share=0.05)
+        fold_job(folder, asked, engine, share=0.05)
         wall = time.perf_counter() - starts[0]
         rate = statistics.median(pd.read_csv(folder / "timing")["images_per_second"][1:])
     return {
@@ -225,7 +225,7 @@ def write_fold_files(images, folder):
     pd.DataFrame({"index": numbers, "fold": numbers % 20}).to_csv(folder / "folds.csv", index=False)
 
 
-def fold_job(folder, asked, threads, share):
+def fold_job(folder, asked, engine, share):
     """Train as a fold job does, from its input files to its outputs, which lie in the same folder."""
     import train_fold
     from fercv.train.checkpoint import Checkpoints
@@ -238,22 +238,22 @@ def fold_job(folder, asked, threads, share):
             model=folder / "model.keras", history=folder / "history", predictions=folder / "predictions",
             metrics=folder / "metrics", timing=folder / "timing",
         ),
-        threads=threads,
     )  # fmt: skip
-    train_fold.train_and_write(snakemake, Checkpoints(folder / "checkpoint", {}, share, "model"), 1, "model", {})
+    task = train_fold.read_task(snakemake, 1, "model", Checkpoints(folder / "checkpoint", {}, share, "model"))
+    train_fold.train_and_write(snakemake.output, task, snakemake.params.classes, engine)
 
 
 def private_memory(model, threads, precision, size, count):
     """A small net's fold job of one epoch, whose memory the caller watches."""
     from fercv.engine.setup import set_up
 
-    set_up("benchmark", 1)
+    engine = set_up("benchmark", 1)
     with tempfile.TemporaryDirectory() as place:
         # In a process of its own, whose memory is not this one's.
         writing = multiprocessing.get_context("spawn").Process(target=write_fold_files, args=(count, Path(place)))
         writing.start()
         writing.join()
-        fold_job(Path(place), definition("fc", epochs=1, settings={"width": 0.05, "dropout": 0.0}), 1, share=0)
+        fold_job(Path(place), definition("fc", epochs=1, settings={"width": 0.05, "dropout": 0.0}), engine, share=0)
     return {}
 
 

@@ -27,8 +27,7 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, float]:
     """Measure one fold's predictions.
 
-    The class predicted is the most probable one, the first on a tie. The log loss counts a probability as at least
-    1.2e-7, the resolution of the float32 numbers that the models compute with.
+    The class predicted is the most probable one, the first on a tie.
 
     Args:
         predictions: one row a sample: index, label (int), then one probability per class in the order of class_names.
@@ -36,12 +35,12 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
 
     Returns:
         accuracy; balanced_accuracy, the mean recall of the classes present in the fold; macro_f1, the mean F1 of the
-        classes present or predicted in the fold; log_loss, in nats a sample; n, the number of samples.
+        classes present or predicted in the fold; log_loss, see `log_loss`; n, the number of samples.
 
     Raises:
         InputError: the number of probability columns is not that of the classes.
     """
-    from sklearn.metrics import f1_score, log_loss
+    from sklearn.metrics import f1_score
 
     labels = predictions["label"].to_numpy()
     probabilities = predictions.iloc[:, 2:].to_numpy(dtype=np.float32)
@@ -58,9 +57,28 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
         "accuracy": float(np.mean(predicted == labels)),
         "balanced_accuracy": float(np.mean(counts.diagonal()[present] / support[present])),
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
-        "log_loss": float(log_loss(labels, probabilities, labels=np.arange(len(class_names)))),
+        "log_loss": log_loss(labels, probabilities),
         "n": len(labels),
     }
+
+
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean cross-entropy, in nats a sample, by scikit-learn's function of this name.
+
+    A probability counts as at least 1.2e-7, the resolution of the float32 numbers that the models compute with.
+
+    Args:
+        labels: int (n,), true classes.
+        probabilities: float32 (n, classes).
+
+    Returns:
+        The loss; NaN where a probability is no number, as after a training that diverged.
+    """
+    from sklearn import metrics
+
+    if np.isnan(probabilities).any():
+        return float("nan")
+    return float(metrics.log_loss(labels, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
 def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

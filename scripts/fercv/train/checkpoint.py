@@ -23,7 +23,7 @@ FORMAT = 1
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-class State(NamedTuple):
+class Snapshot(NamedTuple):
     """What a run was at the end of an epoch.
 
     numbers: of lists, dicts, texts and numbers alone, as JSON keeps them exactly.
@@ -38,7 +38,7 @@ class UnusableError(Exception):
     """A checkpoint that must not be used; the message says why."""
 
 
-def write_checkpoint(path: Path, run: dict, state: State) -> None:
+def write_checkpoint(path: Path, run: dict, state: Snapshot) -> None:
     """Write a checkpoint in one piece; where that fails, what stood there before is left.
 
     Args:
@@ -67,7 +67,7 @@ def write_checkpoint(path: Path, run: dict, state: State) -> None:
         aside.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: Path, run: dict) -> State:
+def read_checkpoint(path: Path, run: dict) -> Snapshot:
     """Read a checkpoint back.
 
     Args:
@@ -97,7 +97,7 @@ def read_checkpoint(path: Path, run: dict) -> State:
         if differing:
             raise UnusableError(f"it belongs to another run, with other {', '.join(differing)}")
         arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(header["arrays"])]
-    return State(header["numbers"], arrays)
+    return Snapshot(header["numbers"], arrays)
 
 
 def sync(path: str | Path) -> None:
@@ -135,7 +135,7 @@ class Checkpoints:
         self.path, self.run, self.share, self.name = path, run, share, name
         self.saved_at, self.cost = time.monotonic(), 0.0
 
-    def restore(self) -> State | None:
+    def restore(self) -> Snapshot | None:
         """What the last checkpoint holds; None without one, and, with a warning why, where it can't be used."""
         try:
             return read_checkpoint(self.path, self.run)
@@ -145,7 +145,7 @@ class Checkpoints:
             log.warning("%s: %s is not used, %s; training starts from the beginning", self.name, self.path, reason)
             return None
 
-    def save(self, take_state: Callable[[], State], epoch: int, last: bool) -> None:
+    def save(self, take_state: Callable[[], Snapshot], epoch: int, last: bool) -> None:
         """Save the state after an epoch, unless that came too soon after the one before for the share of the time.
 
         The first epoch's and the last one's are saved in any case. A full disk costs the checkpoint, not the training.

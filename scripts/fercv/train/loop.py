@@ -3,7 +3,9 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +14,76 @@ from tqdm import tqdm
 from fercv.data.preprocessing import model_inputs
 from fercv.engine.backend import keras
 from fercv.engine.setup import compile_update, training_layers
+from fercv.evaluate.measures import log_loss
 from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
-from fercv.train.checkpoint import State
+from fercv.train.checkpoint import Checkpoints, Snapshot
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.workflow.errors import InputError
 
 log = logging.getLogger("fercv")
+
+
+class Task(NamedTuple):
+    """Everything that the training of one fold follows from.
+
+    name: for messages, e.g. "cnn fold 03".
+    definition: a complete definition of the config.
+    seed: what shuffling and augmentation are drawn from; weights and dropout come from `engine.setup.set_up`.
+    images: uint8 (n, height, width); may be memory-mapped, rows are read batch by batch.
+    labels: int (n,).
+    classes: number of classes.
+    training: row numbers to learn from.
+    validation: row numbers to measure on after each epoch; they decide nothing.
+    inner_validation: row numbers that early stopping monitors, neither in `training` nor in `validation`; None where
+        early stopping is off. The weights of the epoch with the lowest loss on them are kept.
+    checkpoints: where to go on from and to save to; None for neither.
+    """
+
+    name: str
+    definition: dict
+    seed: int
+    images: np.ndarray
+    labels: np.ndarray
+    classes: int
+    training: np.ndarray
+    validation: np.ndarray
+    inner_validation: np.ndarray | None = None
+    checkpoints: Checkpoints | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch: the definition's number, or all training rows where they are fewer."""
+        return min(self.definition["batch_size"], len(self.training))
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch. What does not fill the last batch is left out of the epoch."""
+        return len(self.training) // self.batch_size
+
+
+@dataclass
+class TrainingState:
+    """What a run is at the end of an epoch. All else follows from the task and the number of the epoch.
+
+    model: compiled Keras model, with its weights, its optimizer's moments, and the seeds of what dropout draws next.
+    history, timing: see `TrainedFold`.
+    best_loss: lowest loss on the inner validation rows so far.
+    best_weights: the weights that gave it; None without early stopping.
+    epochs_without_gain: how many epochs have passed since then.
+    """
+
+    model: object
+    history: list[dict] = field(default_factory=list)
+    timing: list[dict] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_weights: list | None = None
+    epochs_without_gain: int = 0
+
+    @property
+    def variables(self) -> list:
+        """The variables of model and optimizer, in an order that does not change."""
+        return [*self.model.variables, *self.model.optimizer.variables]
 
 
 class TrainedFold(NamedTuple):
@@ -28,6 +93,7 @@ class TrainedFold(NamedTuple):
     history: one dict an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and accuracy
         are means over the epoch's batches as they were trained on, augmented, with dropout, loss with class weights;
         val_loss and val_accuracy are measured after the epoch, without any of it, in the precision of the training.
+        val_loss is `evaluate.measures.log_loss`, as in metrics.json.
     timing: one dict an epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
@@ -36,33 +102,40 @@ class TrainedFold(NamedTuple):
     timing: list[dict]
 
 
-def train(
-    definition, images, labels, training, validation, classes, seed, watch=None, name="model", checkpoints=None
-) -> TrainedFold:
+def train(task: Task) -> TrainedFold:
     """Train one model on the rows of one fold.
 
-    An epoch visits the training rows in an order drawn from (seed, epoch), in full batches: what doesn't fill the last
-    one is left out this time. Images are augmented, then standardized.
-
-    Args:
-        definition: a complete definition of the config.
-        images: uint8 (n, height, width); may be memory-mapped, rows are read batch by batch.
-        labels: int (n,).
-        training: row numbers to learn from.
-        validation: row numbers to measure on after each epoch; they decide nothing.
-        classes: number of classes.
-        seed: what shuffling and augmentation are drawn from; weights and dropout come from `backend.configure`.
-        watch: row numbers that early stopping watches, not in `training` or `validation`; None switches it off. The
-            weights of the epoch with the lowest loss on them are kept.
-        name: for messages, e.g. "cnn fold 03".
-        checkpoints: a `fercv.checkpoint.Checkpoints` to go on from and to save to; None for neither. A run that was
-            stopped and goes on ends with the same bits as one that was not.
+    An epoch visits the training rows in an order drawn from (seed, epoch), in full batches. Images are augmented, then
+    standardized. A run that was stopped and goes on from a checkpoint ends with the same bits as one that was not.
 
     Raises:
         InputError: the loss is no longer a number.
     """
-    layers = training_layers()
-    model = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"], layers)
+    state = TrainingState(compiled_model(task))
+    restore(state, task)
+    epochs = task.definition["epochs"]
+    with tqdm(
+        total=epochs * task.steps, initial=len(state.history) * task.steps,
+        desc=task.name, unit="batch", leave=False, mininterval=1, disable=None,
+    ) as bar:  # fmt: skip
+        while len(state.history) < epochs and not has_stopped(state, task):
+            began = time.perf_counter()
+            means = train_epoch(state, task, bar)
+            trained = time.perf_counter()
+            validation = measure(state, task, task.validation)
+            keep_best(state, task)
+            record_epoch(state, task, means, validation, seconds=(trained - began, time.perf_counter() - trained))
+            bar.set_postfix_str(f"epoch {len(state.history)} done, validation accuracy {validation[1]:.3f}")
+            save(state, task)
+    if has_stopped(state, task):
+        log.info("%s: early stopping, no lower loss for %d epochs", task.name, state.epochs_without_gain)
+    return TrainedFold(final_model(state, task), state.history, state.timing)
+
+
+def compiled_model(task: Task):
+    """Build and compile the model, its weights freshly drawn."""
+    definition, shape = task.definition, (*task.images.shape[1:], 1)
+    model = build_model(definition["architecture"], shape, task.classes, definition["settings"], training_layers())
     # XLA takes longer to compile such a net for a processor than it saves in a short run.
     model.compile(
         optimizer=make_optimizer(definition),
@@ -70,103 +143,71 @@ def train(
         metrics=["accuracy"],
         jit_compile=False,
     )
-    weights = class_weights(labels[training], classes, definition["class_weights"])
-    batch_size = min(definition["batch_size"], len(training))
-    steps = len(training) // batch_size
     model.optimizer.build(model.trainable_variables)
     compile_update(model.optimizer, sum(math.prod(weight.shape) for weight in model.trainable_variables))
-    # Weights, moving averages, what dropout draws next, moments; all else follows from the seed and the epoch.
-    variables = [*model.variables, *model.optimizer.variables]
-    history, timing = [], []
-    best_loss, best_weights, waited = math.inf, None, 0
-    saved = checkpoints.restore() if checkpoints else None
-    if saved is not None:
-        history, timing, best_loss, waited = (
-            saved.numbers[key] for key in ("history", "timing", "best_loss", "waited")
-        )
-        for variable, value in zip(variables, saved.arrays, strict=False):
-            variable.assign(value)
-        best_weights = saved.arrays[len(variables) :] or None
-        del saved
-        log.info("%s: goes on after epoch %d of %d", name, len(history), definition["epochs"])
-    bar = tqdm(
-        total=definition["epochs"] * steps, initial=len(history) * steps,
-        desc=name, unit="batch", leave=False, mininterval=1, disable=None,
-    )  # fmt: skip
-    patience = definition["early_stopping"]["patience"] if watch is not None else math.inf
-    while len(history) < definition["epochs"] and waited < patience:
-        epoch, began = len(history), time.perf_counter()
-        rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(training)
-        model.optimizer.learning_rate = learning_rate(definition, epoch)
-        sums = {"loss": 0.0, "accuracy": 0.0}
-
-        def prepare(rows, rng=rng):
-            return rows, model_inputs(augment(images[rows], definition["augmentation"], rng), model.input_shape[1:])
-
-        for rows, inputs in one_ahead(prepare, np.split(order[: steps * batch_size], steps)):
-            logs = model.train_on_batch(inputs, labels[rows], weights[labels[rows]], return_dict=True)
-            sums = {key: sums[key] + float(logs[key]) for key in sums}
-            check_loss(logs["loss"], name, epoch, definition)
-            bar.update()
-        trained = time.perf_counter()
-        losses = {}
-        for key, rows in [("val", validation), ("watch", watch)]:
-            if rows is not None:
-                losses[key] = cross_entropy_and_accuracy(predict(model, images, rows, batch_size), labels[rows])
-                check_loss(losses[key][0], name, epoch, definition)
-        history.append(
-            {
-                "epoch": epoch + 1,
-                "loss": sums["loss"] / steps,
-                "accuracy": sums["accuracy"] / steps,
-                "val_loss": losses["val"][0],
-                "val_accuracy": losses["val"][1],
-                "learning_rate": learning_rate(definition, epoch),
-            }
-        )
-        timing.append(
-            {
-                "epoch": epoch + 1,
-                "seconds": round(trained - began, 3),
-                "images_per_second": round(steps * batch_size / (trained - began), 1),
-                "validation_seconds": round(time.perf_counter() - trained, 3),
-            }
-        )
-        row = history[-1]
-        bar.set_postfix_str(f"epoch {row['epoch']} done, validation accuracy {row['val_accuracy']:.3f}")
-        log.info(
-            "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s",
-            name, row["epoch"], definition["epochs"], row["loss"], row["accuracy"], row["val_loss"],
-            row["val_accuracy"], timing[-1]["images_per_second"],
-        )  # fmt: skip
-        if watch is not None:
-            if losses["watch"][0] < best_loss:
-                best_loss, best_weights, waited = losses["watch"][0], model.get_weights(), 0
-            else:
-                waited += 1
-        if checkpoints:
-            numbers = {"history": history, "timing": timing, "best_loss": best_loss, "waited": waited}
-            arrays = [*variables, *(best_weights or [])]
-            checkpoints.save(
-                lambda: State(numbers, list(map(keras.ops.convert_to_numpy, arrays))),  # noqa: B023 - called at once
-                len(history),
-                last=len(history) == definition["epochs"] or waited >= patience,
-            )
-    bar.close()
-    if waited >= patience:
-        log.info("%s: stopped, the watched loss has not fallen for %d epochs", name, waited)
-    # The file is the same whatever precision it was trained in: the weights are float32 in both.
-    keras.config.set_dtype_policy("float32")
-    final = build_model(definition["architecture"], (*images.shape[1:], 1), classes, definition["settings"])
-    final.set_weights(best_weights if best_weights is not None else model.get_weights())
-    return TrainedFold(final, history, timing)
+    return model
 
 
-def one_ahead(function, items):
+def restore(state: TrainingState, task: Task) -> None:
+    """Bring a fresh state to where the checkpoint was saved; leave it where there is no checkpoint."""
+    saved = task.checkpoints.restore() if task.checkpoints else None
+    if saved is None:
+        return
+    for key, value in saved.numbers.items():
+        setattr(state, key, value)
+    variables = state.variables
+    for variable, value in zip(variables, saved.arrays, strict=False):
+        variable.assign(value)
+    state.best_weights = saved.arrays[len(variables) :] or None
+    log.info("%s: goes on after epoch %d of %d", task.name, len(state.history), task.definition["epochs"])
+
+
+def save(state: TrainingState, task: Task) -> None:
+    """Save a checkpoint of the epoch that has just ended, where checkpoints are kept and it is time for one."""
+    if task.checkpoints is None:
+        return
+
+    def snapshot():
+        numbers = {key: getattr(state, key) for key in ("history", "timing", "best_loss", "epochs_without_gain")}
+        arrays = [*state.variables, *(state.best_weights or [])]
+        return Snapshot(numbers, [keras.ops.convert_to_numpy(array) for array in arrays])
+
+    epoch = len(state.history)
+    task.checkpoints.save(snapshot, epoch, last=epoch == task.definition["epochs"] or has_stopped(state, task))
+
+
+def has_stopped(state: TrainingState, task: Task) -> bool:
+    """Whether early stopping has ended the run."""
+    patience = task.definition["early_stopping"]["patience"]
+    return task.inner_validation is not None and state.epochs_without_gain >= patience
+
+
+def train_epoch(state: TrainingState, task: Task, bar: tqdm) -> tuple[float, float]:
+    """Train the next epoch; return the means of loss and accuracy over its batches."""
+    model, definition, epoch = state.model, task.definition, len(state.history)
+    weights = class_weights(task.labels[task.training], task.classes, definition["class_weights"])
+    rng = np.random.default_rng([task.seed, epoch])
+    order = rng.permutation(task.training)
+    model.optimizer.learning_rate = learning_rate(definition, epoch)
+
+    def prepare(rows):
+        images = augment(task.images[rows], definition["augmentation"], rng)
+        return rows, model_inputs(images, model.input_shape[1:])
+
+    loss = accuracy = 0.0
+    for rows, inputs in one_ahead(prepare, np.split(order[: task.steps * task.batch_size], task.steps)):
+        labels = task.labels[rows]
+        logs = model.train_on_batch(inputs, labels, weights[labels], return_dict=True)
+        loss, accuracy = loss + float(logs["loss"]), accuracy + float(logs["accuracy"])
+        check_loss(logs["loss"], task, epoch)
+        bar.update()
+    return loss / task.steps, accuracy / task.steps
+
+
+def one_ahead(function, items) -> Iterator:
     """Yield `function(item)` of each item in their order, each computed while the caller works on the one before.
 
-    So a GPU need not wait for its input. The calls are made one after the other.
+    So the training step need not wait for its input. The calls are made one after the other.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = None
@@ -179,17 +220,80 @@ def one_ahead(function, items):
             yield waiting.result()
 
 
-def check_loss(loss: float, name: str, epoch: int, definition: dict) -> None:
+def measure(state: TrainingState, task: Task, rows: np.ndarray) -> tuple[float, float]:
+    """Loss and accuracy on the given rows after an epoch."""
+    probabilities, labels = predict(state.model, task.images, rows, task.batch_size), task.labels[rows]
+    loss = log_loss(labels, probabilities)
+    check_loss(loss, task, len(state.history))
+    return loss, float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def keep_best(state: TrainingState, task: Task) -> None:
+    """Keep the weights if the loss on the inner validation rows has never been lower; count the epoch otherwise."""
+    if task.inner_validation is None:
+        return
+    loss, _ = measure(state, task, task.inner_validation)
+    if loss < state.best_loss:
+        state.best_loss, state.best_weights, state.epochs_without_gain = loss, state.model.get_weights(), 0
+    else:
+        state.epochs_without_gain += 1
+
+
+def record_epoch(
+    state: TrainingState,
+    task: Task,
+    training: tuple[float, float],
+    validation: tuple[float, float],
+    seconds: tuple[float, float],
+) -> None:
+    """Append an epoch to history and timing, and to the log.
+
+    Args:
+        state: of the run.
+        task: of the run.
+        training: loss and accuracy of the epoch's batches.
+        validation: loss and accuracy on the validation rows.
+        seconds: of the training steps, and of the measuring after them.
+    """
+    epoch = len(state.history)
+    images_per_second = task.steps * task.batch_size / seconds[0]
+    state.history.append(
+        {
+            "epoch": epoch + 1,
+            "loss": training[0],
+            "accuracy": training[1],
+            "val_loss": validation[0],
+            "val_accuracy": validation[1],
+            "learning_rate": learning_rate(task.definition, epoch),
+        }
+    )
+    state.timing.append(
+        {
+            "epoch": epoch + 1,
+            "seconds": round(seconds[0], 3),
+            "images_per_second": round(images_per_second, 1),
+            "validation_seconds": round(seconds[1], 3),
+        }
+    )
+    log.info(
+        "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s",
+        task.name, epoch + 1, task.definition["epochs"], *training, *validation, images_per_second,
+    )  # fmt: skip
+
+
+def check_loss(loss: float, task: Task, epoch: int) -> None:
     """Refuse a loss that is not finite: nothing good comes of such a model, and none is saved."""
     if not math.isfinite(loss):
         raise InputError(
-            f"{name}: the loss became {loss} in epoch {epoch + 1}; lower the definition's learning_rate (it is "
-            f"{definition['learning_rate']}) or choose precision: float32"
+            f"{task.name}: the loss became {loss} in epoch {epoch + 1}; lower the definition's learning_rate (it is "
+            f"{task.definition['learning_rate']}) or choose precision: float32"
         )
 
 
-def cross_entropy_and_accuracy(probabilities, labels) -> tuple[float, float]:
-    """Mean cross-entropy in nats and accuracy of probabilities (n, classes) against labels (n,)."""
-    chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    loss = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean()
-    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+def final_model(state: TrainingState, task: Task):
+    """The trained model of Keras' own layers in float32, which has the same weights in whatever it was trained."""
+    keras.config.set_dtype_policy("float32")
+    definition, shape = task.definition, (*task.images.shape[1:], 1)
+    model = build_model(definition["architecture"], shape, task.classes, definition["settings"])
+    model.set_weights(state.model.get_weights() if state.best_weights is None else state.best_weights)
+    return model

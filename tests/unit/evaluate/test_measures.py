@@ -101,3 +101,16 @@ def test_accuracy_curves_with_a_fold_stopped_early():
     np.testing.assert_allclose(curves["accuracy_spread"], [np.sqrt(0.02), np.sqrt(0.08), 0])
     np.testing.assert_allclose(curves["val_accuracy"], [0.3, 0.4, 0.6])
     np.testing.assert_allclose(curves["val_accuracy_spread"], [0, np.sqrt(0.02), 0], atol=1e-12)
+
+
+def test_log_loss_clips_at_the_resolution_of_float32():
+    certain = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    assert measures.log_loss(np.array([1, 1]), certain) == pytest.approx(
+        -np.log(np.finfo(np.float32).eps) / 2, rel=1e-5
+    )
+    assert measures.log_loss(np.array([0, 1]), certain) == pytest.approx(0, abs=2e-7)
+    assert measures.log_loss(np.array([0, 0]), np.full((2, 4), 0.25, np.float32)) == pytest.approx(np.log(4))
+
+
+def test_log_loss_of_a_model_that_diverged_is_no_number():
+    assert np.isnan(measures.log_loss(np.array([0]), np.array([[np.nan, np.nan]], np.float32)))

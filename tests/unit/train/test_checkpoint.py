@@ -3,15 +3,15 @@ import pytest
 
 from fercv.train.checkpoint import (
     Checkpoints,
-    State,
+    Snapshot,
     UnusableError,
     read_checkpoint,
     write_checkpoint,
 )
 
 RUN = {"definition": {"epochs": 3, "settings": {"width": 0.5}}, "code": "abc", "threads": 1, "classes": ("a", "b")}
-STATE = State(
-    {"history": [{"epoch": 1, "loss": 0.1 + 0.2}], "best_loss": float("inf"), "waited": 0},
+STATE = Snapshot(
+    {"history": [{"epoch": 1, "loss": 0.1 + 0.2}], "best_loss": float("inf"), "epochs_without_gain": 0},
     [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.uint32), np.zeros((0, 2))],
 )
 
@@ -91,7 +91,7 @@ def test_one_that_cannot_be_read_is_told(path, caplog, monkeypatch):
 
 def test_no_pickle_is_read(path):
     with pytest.raises(ValueError, match="Object arrays"):
-        write_checkpoint(path, RUN, State({}, [np.array([{}], dtype=object)]))
+        write_checkpoint(path, RUN, Snapshot({}, [np.array([{}], dtype=object)]))
     assert read_checkpoint(path, RUN).numbers == STATE.numbers
 
 
@@ -132,7 +132,7 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path / "one", RUN, 0.1, "cnn fold 00")
     for epoch in range(1, 31):
         clock[0] += 4
-        checkpoints.save(lambda epoch=epoch: State({"history": [{}] * epoch}, []), epoch, last=epoch == 30)
+        checkpoints.save(lambda epoch=epoch: Snapshot({"history": [{}] * epoch}, []), epoch, last=epoch == 30)
     # A second each, of at least ten in between: every third epoch of four seconds; the first and the last in any case.
     assert written == [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]
 

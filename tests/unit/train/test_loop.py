@@ -2,13 +2,16 @@ import math
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fercv.engine import fused
 from fercv.engine.setup import set_up
+from fercv.evaluate.measures import fold_measures
 from fercv.nets.models import build_model, load_model, predict, save_model
+from fercv.train import loop
 from fercv.train.checkpoint import Checkpoints
-from fercv.train.loop import cross_entropy_and_accuracy, train
+from fercv.train.loop import Task, train
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.workflow.errors import InputError
 
@@ -40,12 +43,29 @@ def stripes(count=96, size=32):
     return images.astype(np.uint8), labels
 
 
-def trained(seed=3, watch=None, **changes):
+def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, **changes):
+    """A fold of the stripes, with changes of DEFINITION: rows from 72 on are for validation."""
     images, labels = stripes()
-    set_up("tests", seed)
-    definition = DEFINITION | changes
     rows = np.arange(len(images))
-    return train(definition, images, labels, rows[:72], rows[72:], 3, seed, watch, "cnn fold 00")
+    return Task(
+        name="cnn fold 00",
+        definition=DEFINITION | changes,
+        seed=seed,
+        images=images,
+        labels=labels,
+        classes=3,
+        training=rows[training],
+        validation=rows[72:],
+        inner_validation=None if inner_validation is None else rows[inner_validation],
+        checkpoints=checkpoints,
+    )
+
+
+def trained(seed=3, **changes):
+    """The fold, trained from the beginning, or from where the checkpoints are."""
+    asked = task(seed, **changes)
+    set_up("tests", seed, precision=asked.definition["precision"])
+    return train(asked)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +99,6 @@ def test_class_weights_by_hand():
     assert softened[labels].mean() == pytest.approx(1)
 
 
-def test_cross_entropy_and_accuracy_by_hand():
-    loss, accuracy = cross_entropy_and_accuracy(np.array([[0.5, 0.5], [0.75, 0.25]], np.float32), np.array([1, 1]))
-    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
-    assert accuracy == 0.0
-
-
 def test_it_learns_and_says_so_epoch_by_epoch(caplog):
     caplog.set_level("INFO", "fercv")
     result = trained(epochs=8)
@@ -100,13 +114,25 @@ def test_the_fully_connected_net_of_twenty_plain_layers_learns():
     assert result.history[-1]["accuracy"] > 0.8
 
 
+def measured(probabilities):
+    """What metrics.json would hold of predictions of the validation rows."""
+    predictions = pd.DataFrame(probabilities)
+    predictions.insert(0, "index", np.arange(72, 96))
+    predictions.insert(1, "label", stripes()[1][72:])
+    return fold_measures(predictions, ["horizontal", "vertical", "none"])
+
+
 def test_the_last_epochs_validation_is_that_of_the_returned_model():
-    images, labels = stripes()
     result = trained()
-    probabilities = predict(result.model, images, np.arange(72, 96), 16)
-    loss, accuracy = cross_entropy_and_accuracy(probabilities, labels[72:])
-    assert accuracy == result.history[-1]["val_accuracy"]
-    assert loss == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
+    measures = measured(predict(result.model, stripes()[0], np.arange(72, 96), 16))
+    assert measures["accuracy"] == result.history[-1]["val_accuracy"]
+    assert measures["log_loss"] == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
+
+
+def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics(monkeypatch):
+    certain = np.eye(3, dtype=np.float32)[np.zeros(24, int)]
+    monkeypatch.setattr(loop, "predict", lambda *_: certain)
+    assert trained(epochs=1).history[-1]["val_loss"] == measured(certain)["log_loss"]
 
 
 def test_same_seed_same_bits_other_seed_others(tmp_path):
@@ -150,17 +176,10 @@ class StoppedAfter(Checkpoints):
 def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, monkeypatch):
     # Large models have their update compiled; so have these.
     monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
-    images, labels = stripes()
-    rows = np.arange(len(images))
-    definition = DEFINITION | {"epochs": 3} | changes
-    watch = rows[60:72] if definition["early_stopping"]["enabled"] else None
-    training = rows[:60] if watch is not None else rows[:72]
+    rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 
     def run(checkpoints):
-        set_up("tests", 3, precision=definition["precision"])
-        result = train(
-            definition, images, labels, training, rows[72:], 3, 3, watch, "cnn fold 00", checkpoints
-        )  # fmt: skip
+        result = trained(checkpoints=checkpoints, **rows, **{"epochs": 3} | changes)
         save_model(result.model, tmp_path / "model.keras")
         return (tmp_path / "model.keras").read_bytes(), result.history
 
@@ -175,14 +194,9 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes,
 
 def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
     """The control: a checkpoint that forgets the seed generators, as Keras' own does."""
-    images, labels = stripes()
-    rows = np.arange(len(images))
-    definition = DEFINITION | {"epochs": 3, "settings": {"width": 0.05, "dropout": 0.5}}
 
     def run(checkpoints):
-        set_up("tests", 3)
-        result = train(definition, images, labels, rows[:72], rows[72:], 3, 3, None, "cnn fold 00", checkpoints)
-        return result.history
+        return trained(checkpoints=checkpoints, epochs=3, settings={"width": 0.05, "dropout": 0.5}).history
 
     undisturbed = run(None)
     with pytest.raises(InterruptedError):
@@ -197,14 +211,12 @@ def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
 
 
 def test_bfloat16_training_leaves_a_float32_model(tmp_path):
-    images, labels = stripes()
-    set_up("tests", 3, precision="bfloat16")
-    rows = np.arange(len(images))
-    result = train(DEFINITION | {"precision": "bfloat16"}, images, labels, rows[:72], rows[72:], 3, 3)
+    images, rows = stripes()[0], np.arange(20)
+    result = trained(precision="bfloat16")
     save_model(result.model, tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
-    np.testing.assert_array_equal(predict(loaded, images, rows[:20], 16), predict(result.model, images, rows[:20], 16))
+    np.testing.assert_array_equal(predict(loaded, images, rows, 16), predict(result.model, images, rows, 16))
 
 
 def test_a_saved_model_holds_no_optimizer_and_no_date(tmp_path):
@@ -224,15 +236,17 @@ def test_prediction_pads_the_last_batch_and_keeps_the_order():
     np.testing.assert_allclose(predict(model, images, rows, 4), predict(model, images, rows, 5), atol=1e-6)
 
 
-def test_early_stopping_watches_its_own_rows_and_keeps_their_best_epoch():
-    images, labels = stripes()
-    set_up("tests", 3)
-    rows = np.arange(len(images))
-    definition = DEFINITION | {
-        "epochs": 12, "learning_rate": 0.1, "early_stopping": {"enabled": True, "patience": 1, "fraction": 0.1}
-    }  # fmt: skip
-    result = train(definition, images, labels, rows[:60], rows[72:], 3, 3, watch=rows[60:72])
-    assert len(result.history) < 12
+def test_early_stopping_monitors_its_own_rows_and_keeps_their_best_epoch():
+    asked = {"epochs": 12, "learning_rate": 0.1}
+    asked["early_stopping"] = {"enabled": True, "patience": 1, "fraction": 0.1}
+    rows = {"training": slice(60), "inner_validation": slice(60, 72)}
+    stopped = trained(**asked, **rows)
+    assert len(stopped.history) < 12
+    # The last epoch brought no gain, so the weights are those of the epoch before it.
+    shorter = trained(**asked | {"epochs": len(stopped.history) - 1}, **rows)
+    assert shorter.history == stopped.history[:-1]
+    for kept, best in zip(stopped.model.get_weights(), shorter.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, best)
 
 
 @pytest.mark.parametrize(("epochs", "batch_size"), [(3, 16), (1, 72)], ids=["in training", "by the last step"])

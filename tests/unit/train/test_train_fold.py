@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from fercv.engine import setup
-from fercv.train.checkpoint import State, UnusableError, read_checkpoint, write_checkpoint
-from train_fold import description_of_run
+from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
+from train_fold import describe_run
 
 
 @pytest.fixture
@@ -26,10 +26,8 @@ def fold(tmp_path):
 
 
 def described(fold):
-    return (
-        description_of_run(fold, fold.seed)
-        | setup.Engine(setup.software(), fold.precision, fold.threads, setup.devices())._asdict()
-    )
+    engine = setup.Engine(setup.software(), fold.precision, fold.threads, setup.devices())
+    return describe_run(fold, fold.seed, engine)
 
 
 def rewrite(name):
@@ -62,7 +60,7 @@ def test_a_checkpoint_is_refused_where_anything_that_training_follows_from_has_c
     fold, tmp_path, monkeypatch, key
 ):
     path = tmp_path / "cnn_00.checkpoint"
-    write_checkpoint(path, described(fold), State({}, []))
+    write_checkpoint(path, described(fold), Snapshot({}, []))
     read_checkpoint(path, described(fold))
     CHANGES[key](fold, monkeypatch)
     with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
