@@ -9,7 +9,7 @@ import numpy as np
 from fercv.engine.backend import keras
 
 
-def draw_transforms(count, image_shape, settings, rng):
+def draw_transforms(count, image_shape, ranges, rng):
     """Draw one affine map per image, from output to input coordinates (column, row, 1).
 
     As in ImageDataGenerator, a map is rotation, then shift, then shear, then zoom about the image's centre, and a
@@ -18,7 +18,7 @@ def draw_transforms(count, image_shape, settings, rng):
     Args:
         count: number of images, n.
         image_shape: (height, width) in pixels.
-        settings: `rotation` and `shear` in degrees; `height_shift` and `width_shift` as shares of the height and
+        ranges: `rotation` and `shear` in degrees; `height_shift` and `width_shift` as shares of the height and
             width; `zoom` as the largest deviation of the two scales from 1; `horizontal_flip`, true or false.
         rng: numpy Generator.
 
@@ -26,11 +26,11 @@ def draw_transforms(count, image_shape, settings, rng):
         float64 (n, 3, 3).
     """
     height, width = image_shape
-    rotation, shear = (np.deg2rad(rng.uniform(-settings[key], settings[key], count)) for key in ("rotation", "shear"))
-    row_shift = rng.uniform(-settings["height_shift"], settings["height_shift"], count) * height
-    column_shift = rng.uniform(-settings["width_shift"], settings["width_shift"], count) * width
-    row_zoom, column_zoom = rng.uniform(1 - settings["zoom"], 1 + settings["zoom"], (2, count))
-    mirrored = (rng.random(count) < 0.5) & settings["horizontal_flip"]
+    rotation, shear = (np.deg2rad(rng.uniform(-ranges[key], ranges[key], count)) for key in ("rotation", "shear"))
+    row_shift = rng.uniform(-ranges["height_shift"], ranges["height_shift"], count) * height
+    column_shift = rng.uniform(-ranges["width_shift"], ranges["width_shift"], count) * width
+    row_zoom, column_zoom = rng.uniform(1 - ranges["zoom"], 1 + ranges["zoom"], (2, count))
+    mirrored = (rng.random(count) < 0.5) & ranges["horizontal_flip"]
 
     zero, one = np.zeros(count), np.ones(count)
 
@@ -68,17 +68,17 @@ def transform_images(images, transforms):
     return keras.ops.convert_to_numpy(moved)[..., 0]
 
 
-def augment(images, settings, rng):
+def augment(images, ranges, rng):
     """A random variant of each image.
 
     Args:
         images: (n, height, width), any real dtype.
-        settings: see `draw_transforms`; where every range is zero the images are returned as they are.
+        ranges: see `draw_transforms`; if every range is zero, the images are returned as they are.
         rng: numpy Generator.
 
     Returns:
         float32 (n, height, width).
     """
-    if not any(settings.values()):
+    if not any(ranges.values()):
         return np.asarray(images, np.float32)
-    return transform_images(images, draw_transforms(len(images), images.shape[1:], settings, rng))
+    return transform_images(images, draw_transforms(len(images), images.shape[1:], ranges, rng))

@@ -1,8 +1,8 @@
-"""Checkpoints of a training run: what it needs to go on from an epoch's end as if it had never stopped.
+"""Checkpoints of a training run. A run goes on from one as if it had never stopped.
 
-A checkpoint is one file that is either whole or not there: it is written aside, synced to the disk and renamed. It
-begins with a line of JSON (what run it belongs to, and the run's state but for its arrays), goes on with the arrays in
-NumPy's npy format and ends with the SHA-256 of all before. It is read without pickle: no code can hide in it.
+A checkpoint is one file. It is written under another name, synced to the disk and then renamed, so that it is either
+whole or not there. Its first line is JSON: which run it belongs to, and the numbers of the run's state. Then come the
+arrays in NumPy's npy format, and last the SHA-256 of all before. It is read without pickle: no code can hide in it.
 """
 
 import hashlib
@@ -101,7 +101,7 @@ def read_checkpoint(path: Path, run: dict) -> Snapshot:
 
 
 def sync(path: str | Path) -> None:
-    """Have a file's content, or a folder's entries, on the disk: they are there after a power cut."""
+    """Write a file's content, or a folder's list of files, through to the disk, so that a power cut loses nothing."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -110,7 +110,7 @@ def sync(path: str | Path) -> None:
 
 
 class Hashing:
-    """A file to write to that hashes what passes, for `np.lib.format.write_array`."""
+    """A file that also hashes what is written to it, for `np.lib.format.write_array`."""
 
     def __init__(self, file):
         self.file, self.sha256 = file, hashlib.sha256()
@@ -122,7 +122,7 @@ class Hashing:
 
 
 class Checkpoints:
-    """The checkpoints of one run: restored at its start, saved as it goes on.
+    """The checkpoints of one run. It restores one at its start, and saves one after an epoch.
 
     Args:
         path: of the checkpoint.
@@ -136,7 +136,7 @@ class Checkpoints:
         self.saved_at, self.cost = time.monotonic(), 0.0
 
     def restore(self) -> Snapshot | None:
-        """What the last checkpoint holds; None without one, and, with a warning why, where it can't be used."""
+        """Read the last checkpoint. None if there is none, or if it cannot be used; a warning then says why."""
         try:
             return read_checkpoint(self.path, self.run)
         except FileNotFoundError:
@@ -145,24 +145,25 @@ class Checkpoints:
             log.warning("%s: %s is not used, %s; training starts from the beginning", self.name, self.path, reason)
             return None
 
-    def save(self, take_state: Callable[[], Snapshot], epoch: int, last: bool) -> None:
-        """Save the state after an epoch, unless that came too soon after the one before for the share of the time.
+    def save(self, take_snapshot: Callable[[], Snapshot], epoch: int, last: bool) -> None:
+        """Save the state after an epoch, if saving has not yet taken its share of the time.
 
-        The first epoch's and the last one's are saved in any case. A full disk costs the checkpoint, not the training.
+        The first and the last epoch are always saved. If the disk is full, a warning says so and training goes on.
 
         Args:
-            take_state: gives the state; called only where it is saved, as copying it takes time and memory.
-            epoch: number of epochs behind it.
+            take_snapshot: returns the state. It is called only if the state is saved, as copying takes time and memory.
+            epoch: how many epochs are done.
             last: whether the training is over.
         """
         began = time.monotonic()
         if self.share == 0 or (not last and self.cost > self.share * (began - self.saved_at)):
             return
         try:
-            write_checkpoint(self.path, self.run, take_state())
+            write_checkpoint(self.path, self.run, take_snapshot())
         except OSError as error:
             log.warning(
-                "%s: no checkpoint after epoch %d (%s: %s); training goes on, but would start again further back",
+                "%s: no checkpoint after epoch %d (%s: %s); training goes on, but after a stop it would start again "
+                "from an earlier epoch",
                 self.name, epoch, self.path, error.strerror,
             )  # fmt: skip
         self.saved_at = time.monotonic()

@@ -1,4 +1,3 @@
-import math
 import zipfile
 
 import numpy as np
@@ -12,7 +11,6 @@ from fercv.nets.models import build_model, load_model, predict, save_model
 from fercv.train import loop
 from fercv.train.checkpoint import Checkpoints
 from fercv.train.loop import Task, train
-from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.workflow.errors import InputError
 
 DEFINITION = {
@@ -66,37 +64,6 @@ def trained(seed=3, **changes):
     asked = task(seed, **changes)
     set_up("tests", seed, precision=asked.definition["precision"])
     return train(asked)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
-        ({"name": "constant", "warmup": 1}, [0.5, 1, 1, 1]),
-        ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
-        ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
-    ],
-)
-def test_learning_rates(schedule, expected):
-    definition = {"learning_rate": 1.0, "epochs": 4, "schedule": {"every": 1, "factor": 1, **schedule}}
-    assert [learning_rate(definition, epoch) for epoch in range(4)] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
-@pytest.mark.parametrize("weight_decay", [0, 0.01])
-def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
-    made = make_optimizer(DEFINITION | {"optimizer": optimizer, "weight_decay": weight_decay})
-    assert type(made).__name__.lower() == optimizer
-    assert (made.weight_decay or 0) == weight_decay
-
-
-def test_class_weights_by_hand():
-    labels = np.array([0, 0, 0, 1])
-    np.testing.assert_allclose(class_weights(labels, 2, "none"), [1, 1])
-    np.testing.assert_allclose(class_weights(labels, 2, "balanced"), [4 / 6, 2])
-    softened = class_weights(labels, 2, "square_root")
-    assert softened[1] / softened[0] == pytest.approx(math.sqrt(3))
-    assert softened[labels].mean() == pytest.approx(1)
 
 
 def test_it_learns_and_says_so_epoch_by_epoch(caplog):
