@@ -1,0 +1,296 @@
+"""The pages: every command runs, every example works, every link leads somewhere.
+
+HANDLERS says how the commands of each program are checked. What would take minutes is run dry. A command of a program
+that HANDLERS does not know fails, so that somebody decides how it is checked.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+import yaml
+from helpers import REPOSITORY, copy_repository, job_counts
+from packaging.requirements import Requirement
+from pages import PAGES, PLACEHOLDERS, blocks, commands, spans, tokens
+from snakemake.utils import update_config
+
+MODELS = ("cnn", "fc", "fc_dropout")
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+
+
+def run(command, folder: Path, codes=(0,)) -> str:
+    """Run a command in a folder; return what it says."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, shell=isinstance(command, str))
+    said = done.stdout + done.stderr
+    assert done.returncode in codes, said[-4000:]
+    return said
+
+
+class Copies(NamedTuple):
+    """Two copies of the repository, in both of which a reader has followed the README, see `follow_readme`.
+
+    fresh: nothing has been run.
+    finished: there are results, see `write_results`.
+    """
+
+    fresh: Path
+    finished: Path
+
+
+# How commands are checked: functions of the command's words, its line, and copies of the repository.
+
+
+def check_snakemake(words, line, copies):
+    """Dry, where it would run jobs; there must be some."""
+    if {"--report", "--lint", "--unlock"} & set(words):
+        run([*SNAKEMAKE, *words[1:]], copies.finished)
+    else:
+        assert job_counts(run([*SNAKEMAKE, "--dry-run", "--quiet", "rules", *words[1:]], copies.fresh))
+
+
+def check_python(words, line, copies):
+    """The script is there, and knows the options."""
+    if words[1:] == ["-m", "venv", ".venv"]:
+        return
+    script = REPOSITORY / words[1]
+    if script.parent.name == "benchmarks":
+        takes_options = "argparse" in script.read_text(encoding="utf-8")
+        shown = run([sys.executable, script, "--help"], copies.fresh) if takes_options else ""
+        assert [word for word in words if word.startswith("--") and word not in shown] == []
+    else:
+        run([sys.executable, script, *words[2:]], copies.finished)
+
+
+def check_pip(words, line, copies):
+    """It installs packages, or what files of requirements name."""
+    assert words[1] == "install"
+    files = [words[place + 1] for place, word in enumerate(words) if word == "-r"]
+    assert all(map(requirements, files)) if files else list(map(Requirement, words[2:]))
+
+
+def requirements(file) -> list[Requirement]:
+    """What a file of requirements and those that it includes name."""
+    text = (REPOSITORY / file).read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [re.sub(r"(^|\s)#.*|\s--hash=\S+", "", line).strip() for line in text.splitlines()]
+    included = [match[1] for line in lines if (match := re.match(r"-[rc] *(\S+)", line))]
+    found = [Requirement(line) for line in lines if line and not line.startswith("-")]
+    return found + [requirement for other in included for requirement in requirements(other)]
+
+
+def check_pytest(words, line, copies):
+    """The tests that it names are there."""
+    assert [word for word in words[1:] if not (REPOSITORY / word).exists()] == []
+
+
+def check_style(words, line, copies):
+    """The tool takes the arguments, whether or not it finds a fault."""
+    run([Path(sys.executable).with_name(words[0]), *words[1:]], REPOSITORY, codes=(0, 1))
+
+
+def check_pre_commit(words, line, copies):
+    """Each hook is a check of .ci/run."""
+    configuration = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [f".venv/bin/{hook['entry']}" for repository in configuration["repos"] for hook in repository["hooks"]]
+    checks = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert entries
+    assert set(entries) <= set(checks)
+
+
+def check_shell_script(words, line, copies):
+    """Bash can read it, and it may be run."""
+    assert os.access(REPOSITORY / words[0], os.X_OK)
+    run(["bash", "-n", words[0]], REPOSITORY)
+
+
+def check_search(words, line, copies):
+    """It finds one line in the results, see `write_results`."""
+    assert len(run(line, copies.finished).splitlines()) == 1
+
+
+def check_slurm(words, line, copies):
+    """Of these only what `sbatch` wraps runs without a cluster. The others run in tests/slurm."""
+    if "--wrap" in words:
+        wrapped = words[words.index("--wrap") + 1]
+        check_snakemake(shlex.split(wrapped), wrapped, copies)
+
+
+def check_nothing(words, line, copies):
+    """Nothing in this project can make it outdated."""
+
+
+HANDLERS = {
+    "snakemake": check_snakemake,
+    "python": check_python,
+    "python3": check_python,
+    "pip": check_pip,
+    "pytest": check_pytest,
+    "ruff": check_style,
+    "snakefmt": check_style,
+    "pre-commit": check_pre_commit,
+    ".ci/run": check_shell_script,
+    "tests/slurm/cluster.sh": check_shell_script,
+    "grep": check_search,
+    "for": check_search,
+    **dict.fromkeys(("sbatch", "squeue", "sinfo", "sacctmgr", "scontrol", "scancel"), check_slurm),
+    **dict.fromkeys(("git", "cd", "source", "module", "kill"), check_nothing),
+}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Where the commands of the pages are run."""
+    folder = tmp_path_factory.mktemp("pages")
+    copies = Copies(folder / "fresh", folder / "finished")
+    copy_repository(copies.fresh)
+    follow_readme(copies.fresh)
+    shutil.copytree(copies.fresh, copies.finished)
+    for experiment in ("demo", "fer2013"):
+        write_results(copies.finished / "results" / experiment)
+    return copies
+
+
+def follow_readme(folder: Path) -> None:
+    """Write the README's own experiment and architecture, and empty files for the data: dry runs do not read them."""
+    experiment = {}
+    for block in blocks("README.md", "yaml"):
+        update_config(experiment, yaml.safe_load(block))
+    (folder / "experiments" / "mine.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    (path,) = {link for link in links("README.md") if link.endswith("architectures.py")}
+    with (folder / path).open("a", encoding="utf-8") as architectures:
+        architectures.writelines(f"\n\n{block}" for block in blocks("README.md", "python"))
+    for name in ("fer2013.csv", "fer2013-images.zip", "mine/calm/1.png", "mine/cross/1.png"):
+        (folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "data" / name).touch()
+
+
+def write_results(results: Path) -> None:
+    """Write what commands of the pages read: pictures, tables, the log of a fold, and two folds, one of them edited."""
+    pictures = ["data/samples.png", "comparison.png"]
+    pictures += [f"{model}/{name}.png" for model in MODELS for name in ("accuracy", "confusion_matrix", "saliency")]
+    pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
+    for name in pictures:
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / "docs" / "images" / "samples.png", results / name)
+    for model in MODELS:
+        pd.DataFrame({"measure": ["balanced_accuracy"], "mean": [1.0]}).to_csv(results / model / "summary.csv")
+        pd.DataFrame({"true": ["sad"], "sad": [1]}).to_csv(results / model / "confusion_matrix.csv", index=False)
+    log = results / "logs" / "train_fold" / "cnn_00.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("...\ncnn fold 00: tensorflow on GPU:0, 1 threads, in float32, as ...\n", encoding="utf-8")
+    digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # of an empty file
+    for fold, predictions in [("00", ""), ("01", "edited")]:
+        folder = results / "cnn" / "folds" / fold
+        folder.mkdir(parents=True)
+        (folder / "predictions.csv").write_text(predictions, encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps({"predictions_sha256": digest}), encoding="utf-8")
+
+
+# In a sentence, code that is no command of a known program is something else, e.g. a setting.
+CHECKED = [command for command in commands() if command.in_block or command.program in HANDLERS]
+
+
+@pytest.mark.parametrize("command", CHECKED, ids=lambda command: f"{command.page}: {command.text}")
+def test_a_command_of_a_page_works(command, copies):
+    shown = f"{command.page} shows `{command.text}`"
+    assert command.program in HANDLERS, f"{shown}; say in HANDLERS how a command of {command.program} is checked"
+    assert not re.search(r"<\w[^<>]*>", command.line), f"{shown}; PLACEHOLDERS must fill in what stands in <...>"
+    HANDLERS[command.program]([command.program, *shlex.split(command.line)[1:]], command.line, copies)
+
+
+def test_commands_are_found_in_all_pages_and_in_sentences():
+    texts = {command.text for command in CHECKED}
+    assert {command.page for command in CHECKED} >= set(PAGES) - {"docs/data.md"}
+    assert ".venv/bin/snakemake --cores all" in texts
+    assert "snakemake --cores all --configfile experiments/mine.yaml" in texts
+
+
+def test_every_placeholder_is_used():
+    shown = "".join(command.text for command in CHECKED)
+    assert [placeholder for placeholder in PLACEHOLDERS if placeholder not in shown] == []
+
+
+def test_every_block_is_of_a_kind_that_is_checked():
+    for page in PAGES:
+        kinds = {token.info or "shell" for token in tokens(page) if token.type in ("fence", "code_block")}
+        assert kinds <= {"shell", "yaml", "python", "text"}, page
+
+
+def test_the_model_of_the_readme_is_built_and_would_be_trained(copies):
+    arguments = ["--cores", "2", "--configfile", "experiments/mine.yaml"]
+    planned = run([*SNAKEMAKE, "--dry-run", *arguments], copies.finished)
+    assert "Train shallow on all folds but 19" in planned
+    run([*SNAKEMAKE, "results/mine/shallow/architecture.txt", *arguments], copies.finished)
+    text = (copies.finished / "results/mine/shallow/architecture.txt").read_text(encoding="utf-8")
+    assert "(None, 48, 48, 16)" in text
+
+
+def test_the_measure_of_contributing_measures_what_it_says():
+    predictions = pd.DataFrame({"index": [4, 7], "label": [0, 1], "a": [0.3, 0.5], "b": [0.2, 0.1], "c": [0.5, 0.4]})
+    function, line = blocks("CONTRIBUTING.md", "python")
+    names = {"predictions": predictions, "measures": {}}
+    exec(function + line, names)
+    assert names["measures"] == {"top_2_accuracy": 0.5}
+
+
+def test_imports_in_sentences_work():
+    lines = [text for page in PAGES for text in spans(page) if re.match(r"(from|import) ", text)]
+    assert lines
+    for line in lines:
+        exec(line, {})
+
+
+def links(page: str) -> list[str]:
+    """Where a page's links and pictures lead, those to other sites left out."""
+    found = [token.attrs.get("href") or token.attrs.get("src") for token in tokens(page)]
+    return [link for link in found if link and not re.match(r"\w+:", link)]
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = [content.content for token, content in pairwise(tokens(page)) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def markdown_files() -> list[str]:
+    """The pages that git tracks, or would."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    return [name for name in run(command, REPOSITORY).splitlines() if (REPOSITORY / name).is_file()]
+
+
+@pytest.mark.parametrize("page", markdown_files())
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        file, _, anchor = link.partition("#")
+        target = (REPOSITORY / page).parent / file if file else REPOSITORY / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.resolve().relative_to(REPOSITORY).as_posix()), link
+
+
+def test_every_page_of_docs_is_linked_from_the_readme():
+    assert {page for page in PAGES if page != "README.md"} <= set(links("README.md"))
+
+
+def test_the_readme_is_short():
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_the_layout_in_the_readme_is_that_of_the_repository():
+    (layout,) = blocks("README.md", "text")
+    folders = []
+    for line in layout.splitlines():
+        names, indent = re.split(r"  +", line.strip())[0], len(line) - len(line.lstrip())
+        folders = folders[: indent // 2]
+        for name in names.split(", "):
+            assert REPOSITORY.joinpath(*folders, name).exists(), line
+        folders.append(names)
+    wings = {path.name for path in (REPOSITORY / "scripts" / "fercv").iterdir() if (path / "__init__.py").exists()}
+    assert wings <= set(re.findall(r"^ +(\w+)/", layout, re.MULTILINE))
