@@ -230,7 +230,7 @@ def test_the_model_of_the_readme_is_built_and_would_be_trained(copies):
     assert "Train shallow on all folds but 19" in planned
     run([*SNAKEMAKE, "results/mine/shallow/architecture.txt", *arguments], copies.finished)
     text = (copies.finished / "results/mine/shallow/architecture.txt").read_text(encoding="utf-8")
-    assert "(None, 48, 48, 16)" in text
+    assert "(None, 46, 46, 16)" in text
 
 
 def test_the_measure_of_contributing_measures_what_it_says():
