@@ -137,6 +137,7 @@ HANDLERS = {
     "snakefmt": check_style,
     "pre-commit": check_pre_commit,
     ".ci/run": check_shell_script,
+    ".ci/lock": check_shell_script,
     "tests/slurm/cluster.sh": check_shell_script,
     "grep": check_search,
     "for": check_search,
@@ -246,6 +247,15 @@ def test_imports_in_sentences_work():
     assert lines
     for line in lines:
         exec(line, {})
+
+
+def test_files_named_in_sentences_are_there(copies):
+    folders = {path.name for path in REPOSITORY.iterdir() if path.is_dir()} - {"results", "data", ".venv", ".snakemake"}
+    named = [(page, text.split()[0]) for page in PAGES for text in spans(page)]
+    named = [(page, name) for page, name in named if name.split("/")[0] in folders and "/" in name and "<" not in name]
+    assert {name for _, name in named} >= {"scripts/score_model.py", "experiments/mine.yaml"}
+    missing = [pair for pair in named if not any(any(root.glob(pair[1])) for root in (REPOSITORY, copies.fresh))]
+    assert missing == []
 
 
 def links(page: str) -> list[str]:
