@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 
 PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
 PAGES += sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.md"))
+SLURM = ("sacctmgr", "sbatch", "scancel", "scontrol", "sinfo", "squeue")
 # What the pages leave to the reader, and something to take for it.
 PLACEHOLDERS = {
     "<where this repository is>": "repository",

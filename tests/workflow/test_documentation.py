@@ -20,7 +20,7 @@ import pytest
 import yaml
 from helpers import REPOSITORY, copy_repository, job_counts
 from packaging.requirements import Requirement
-from pages import PAGES, PLACEHOLDERS, blocks, commands, spans, tokens
+from pages import PAGES, PLACEHOLDERS, SLURM, blocks, commands, spans, tokens
 from snakemake.utils import update_config
 
 MODELS = ("cnn", "fc", "fc_dropout")
@@ -117,7 +117,7 @@ def check_search(words, line, copies):
 
 
 def check_slurm(words, line, copies):
-    """Of these only what `sbatch` wraps runs without a cluster. The others run in tests/slurm."""
+    """Without a cluster only what `sbatch` wraps can run. tests/slurm/test_pages.py runs the others."""
     if "--wrap" in words:
         wrapped = words[words.index("--wrap") + 1]
         check_snakemake(shlex.split(wrapped), wrapped, copies)
@@ -141,7 +141,7 @@ HANDLERS = {
     "tests/slurm/cluster.sh": check_shell_script,
     "grep": check_search,
     "for": check_search,
-    **dict.fromkeys(("sbatch", "squeue", "sinfo", "sacctmgr", "scontrol", "scancel"), check_slurm),
+    **dict.fromkeys(SLURM, check_slurm),
     **dict.fromkeys(("git", "cd", "source", "module", "kill"), check_nothing),
 }
 

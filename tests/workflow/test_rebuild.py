@@ -675,8 +675,9 @@ def test_edited_predictions_rerun_the_pooled_results_and_are_told(project):
     assert project.jobs() == SCORES
     said = project.snakemake("results/rebuilt/fc/summary.csv").stderr
     assert f"{name} is not the file that its fold wrote" in said
-    # The way that the README tells, afterwards or where the file's time was kept.
-    command = re.search(r"\n    (for fold in .*)\n", (REPOSITORY / "README.md").read_text(encoding="utf-8"))[1]
+    # docs/rebuilding.md has a command for a file that was edited and kept its time.
+    page = (REPOSITORY / "docs" / "rebuilding.md").read_text(encoding="utf-8")
+    command = re.search(r"\n    (for fold in .*)\n", page)[1]
     command = command.replace("results/demo", "results/rebuilt")
     told = subprocess.run(command, shell=True, cwd=project.folder, capture_output=True, text=True, check=False)
     assert told.stdout.splitlines() == ["results/rebuilt/fc/folds/01/predictions.csv was edited"]
