@@ -3,14 +3,15 @@
 import pandas as pd
 
 from fercv.data.folds import assign_folds
+from fercv.data.tables import SAMPLES, is_training, read_table, write_table
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
 
 
 def main(snakemake):
-    """Write folds.csv: a row for each sample with usage Training, or for every sample where no usage is known."""
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
-    rows = samples[samples["usage"].isin(["Training", ""])]
+    """Write folds.csv: a row for each sample that is for training, with the fold that validates it."""
+    samples = read_table(snakemake.input.samples, SAMPLES)
+    rows = samples[is_training(samples)]
     groups = rows["duplicate_group"] if snakemake.params.folds["group_duplicates"] else rows["index"]
     folds = assign_folds(
         rows["label"].to_numpy(),
@@ -19,8 +20,7 @@ def main(snakemake):
         derive_seed(snakemake.params.seed, "folds"),
         snakemake.params.classes,
     )
-    table = pd.DataFrame({"index": rows["index"], "fold": folds})
-    table.to_csv(snakemake.output.folds, index=False, lineterminator="\n")
+    write_table(pd.DataFrame({"index": rows["index"], "fold": folds}), snakemake.output.folds)
 
 
 if __name__ == "__main__":

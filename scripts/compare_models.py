@@ -1,15 +1,15 @@
 """Compare the models fold by fold."""
 
-import pandas as pd
-
+from fercv.data.tables import METRICS, read_table, write_table
 from fercv.evaluate.intervals import compare
 from fercv.workflow import jobs
 
 
 def main(snakemake):
-    """Write comparison.csv: each model's measures, then the paired differences of each two models."""
-    tables = zip(snakemake.params.models, map(pd.read_csv, snakemake.input.metrics), strict=True)
-    compare(dict(tables)).to_csv(snakemake.output.comparison, index=False, lineterminator="\n")
+    """Write comparison.csv: first the measures of each model, then the paired differences of each pair of models."""
+    files = zip(snakemake.params.models, snakemake.input.metrics, strict=True)
+    metrics = {model: read_table(path, METRICS) for model, path in files}
+    write_table(compare(metrics), snakemake.output.comparison)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Compute saliency maps of validation images of each class."""
 
 import numpy as np
-import pandas as pd
 
 from fercv.data.preprocessing import standardize
+from fercv.data.tables import FOLDS, SAMPLES, read_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
 from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
@@ -17,11 +17,11 @@ def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
     set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
     settings = snakemake.params.saliency
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
-    folds = pd.read_csv(snakemake.input.folds)
+    samples = read_table(snakemake.input.samples, SAMPLES)
+    folds = read_table(snakemake.input.folds, FOLDS)
     validated = folds.loc[folds["fold"] == settings["fold"], "index"]
     images = np.load(snakemake.input.images, mmap_mode="r")
-    # FER2013 holds images of one single grey, in which there is nothing to look at.
+    # FER2013 has images whose pixels are all equal. There is nothing to see in them.
     validated = validated[images[validated].std(axis=(1, 2)) > 0]
     chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fercv.data.tables import HISTORY, read_table
 from fercv.evaluate.measures import accuracy_curves
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import accuracy_figure
@@ -11,7 +12,7 @@ from fercv.workflow import jobs
 def main(snakemake):
     """Write accuracy.png."""
     tables = [
-        pd.read_csv(path).assign(fold=fold)
+        read_table(path, HISTORY).assign(fold=fold)
         for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
     ]
     histories = pd.concat(tables)[["fold", "epoch", "accuracy", "val_accuracy"]]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fercv.data.tables import COMPARISON, METRICS, read_table
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import comparison_figure
 from fercv.workflow import jobs
@@ -10,10 +11,10 @@ from fercv.workflow import jobs
 def main(snakemake):
     """Write comparison.png."""
     folds = pd.concat(
-        pd.read_csv(path).assign(model=model)
+        read_table(path, METRICS).assign(model=model)
         for model, path in zip(snakemake.params.models, snakemake.input.metrics, strict=True)
     )
-    comparison = pd.read_csv(snakemake.input.comparison, keep_default_na=False, na_values={"p_value": [""]})
+    comparison = read_table(snakemake.input.comparison, COMPARISON)
     comparison = comparison[comparison["measure"].isin(["accuracy", "balanced_accuracy"])]
     alone = comparison["versus"] == ""
     figure = comparison_figure(folds, comparison[alone], comparison[~alone])

@@ -1,8 +1,8 @@
 """Draw a contact sheet: the first training images of each class."""
 
 import numpy as np
-import pandas as pd
 
+from fercv.data.tables import SAMPLES, is_training, read_table
 from fercv.figures.data import samples_figure
 from fercv.figures.drawing import save_figure
 from fercv.workflow import jobs
@@ -12,8 +12,8 @@ def main(snakemake):
     """Write samples.png."""
     settings = snakemake.params.samples
     images = np.load(snakemake.input.images, mmap_mode="r")
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
-    shown = samples[samples["usage"].isin(["Training", ""])]
+    samples = read_table(snakemake.input.samples, SAMPLES)
+    shown = samples[is_training(samples)]
     rows = {
         name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: settings["per_class"]]]
         for label, name in enumerate(snakemake.params.classes)

@@ -1,7 +1,6 @@
 """Sum the confusion matrices of the folds' validation predictions."""
 
-import pandas as pd
-
+from fercv.data.tables import PREDICTIONS, confusion_matrix_table, read_table, write_table
 from fercv.evaluate.measures import confusion_counts
 from fercv.workflow import jobs
 
@@ -11,12 +10,11 @@ def main(snakemake):
     classes = snakemake.params.classes
     counts = 0
     for path in snakemake.input.predictions:
-        predictions = pd.read_csv(path)
+        predictions = read_table(path, PREDICTIONS)
         counts = counts + confusion_counts(
             predictions["label"].to_numpy(), predictions[classes].to_numpy().argmax(axis=1), len(classes)
         )
-    matrix = pd.DataFrame(counts, index=pd.Index(classes, name="true"), columns=classes)
-    matrix.to_csv(snakemake.output.matrix, lineterminator="\n")
+    write_table(confusion_matrix_table(counts, classes), snakemake.output.matrix)
 
 
 if __name__ == "__main__":

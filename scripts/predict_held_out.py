@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_training, read_table, write_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
 from fercv.workflow import jobs
@@ -17,18 +18,18 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write held_out_predictions.csv: the folds' averaged probabilities of each row.
 
-    `in_training` is 1 where an exact copy of the image is among the training rows, whose label the models were shown.
+    `in_training` is 1 where an exact copy of the image is among the training rows: the models have seen it.
     """
     set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
     images = np.load(snakemake.input.images, mmap_mode="r")
-    samples = pd.read_csv(snakemake.input.samples, keep_default_na=False)
-    held_out = ~samples["usage"].isin(["Training", ""])
+    samples = read_table(snakemake.input.samples, SAMPLES)
+    held_out = ~is_training(samples)
     if not held_out.any():
         raise InputError(
             f"data.held_out is true, but all rows of {snakemake.input.samples} are for training; set it to false"
         )
     samples["in_training"] = samples["duplicate_group"].isin(samples.loc[~held_out, "duplicate_group"]).astype(int)
-    rows = samples.loc[held_out, ["index", "label", "usage", "in_training"]].reset_index(drop=True)
+    rows = samples.loc[held_out, list(HELD_OUT_PREDICTIONS)].reset_index(drop=True)
     total = np.zeros((len(rows), len(snakemake.params.classes)))
     for path in snakemake.input.models:
         model = load_model(path, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:])
@@ -41,7 +42,7 @@ def main(snakemake):
             "%s: accuracy %.4f on %d rows of %s, %.4f on the %d without a copy in training",
             snakemake.wildcards.model, right.mean(), len(part), usage, unseen.mean(), len(unseen),
         )  # fmt: skip
-    pd.concat([rows, mean], axis=1).to_csv(snakemake.output.predictions, index=False, lineterminator="\n")
+    write_table(pd.concat([rows, mean], axis=1), snakemake.output.predictions)
 
 
 if __name__ == "__main__":

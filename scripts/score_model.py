@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fercv.data.tables import PREDICTIONS, read_confusion_matrix, read_table, write_table
 from fercv.evaluate.intervals import summarize
 from fercv.evaluate.measures import fold_measures, per_class
 from fercv.workflow import jobs
@@ -20,9 +21,9 @@ def main(snakemake):
     classes, rows, folds_of = snakemake.params.classes, [], {}
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
+        # The bytes that are scored are the bytes whose digest is compared, whoever writes the file meanwhile.
         content = Path(predictions_path).read_bytes()
-        predictions = pd.read_csv(io.BytesIO(content))
-        measures = fold_measures(predictions, classes)
+        measures = fold_measures(read_table(io.BytesIO(content), PREDICTIONS), classes)
         recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
         if hashlib.sha256(content).hexdigest() != recorded.get("predictions_sha256"):
             log.warning(
@@ -42,10 +43,10 @@ def main(snakemake):
             "; ".join(f"{software}: folds {', '.join(folds)}" for software, folds in folds_of.items()),
         )
     metrics = pd.DataFrame(rows)
-    metrics.to_csv(snakemake.output.metrics, index=False, lineterminator="\n")
-    summarize(metrics).to_csv(snakemake.output.summary, index=False, lineterminator="\n")
-    counts = pd.read_csv(snakemake.input.matrix, index_col="true").to_numpy()
-    per_class(counts, classes).to_csv(snakemake.output.per_class, index=False, lineterminator="\n")
+    write_table(metrics, snakemake.output.metrics)
+    write_table(summarize(metrics), snakemake.output.summary)
+    counts, _ = read_confusion_matrix(snakemake.input.matrix)
+    write_table(per_class(counts, classes), snakemake.output.per_class)
 
 
 if __name__ == "__main__":
