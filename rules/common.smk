@@ -46,7 +46,7 @@ def code(rule_name):
 @functools.cache
 def code_found(rule_name, model_architecture):
     """The digest of a rule's code, found once for all its jobs on models of one architecture."""
-    looked_up = {"prepare_dataset.find_source": ["draw_images" if built_in else "read_images"]}
+    looked_up = {"prepare_dataset.find_source": ["draw_samples" if built_in else "read_samples"]}
     if model_architecture is not None:
         looked_up["fercv.nets.architectures.find_architecture"] = [model_architecture]
     name = f"code of {rule_name} for {model_architecture}"

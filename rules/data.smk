@@ -13,6 +13,7 @@ rule prepare_dataset:
     output:
         images=f"{E}/data/images.npy",
         samples=f"{E}/data/samples.csv",
+        truth=f"{E}/data/truth.npz" if built_in else [],
     log:
         f"{E}/logs/prepare_dataset.log",
     benchmark:

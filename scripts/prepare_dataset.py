@@ -1,4 +1,14 @@
-"""Read the data source, or draw the built-in faces, into one array of images and one table of samples."""
+"""Read the data source, or draw the built-in faces, into one array of images and one table of samples.
+
+The truth about the built-in faces goes into truth.npz, so that labels, saliency maps and models can be measured against
+it. Row i of each array belongs to row i of images.npy and samples.csv:
+
+    true_labels: int64 (n,), the class that was drawn. The label in samples.csv is another one in about 3 of 100 rows.
+    masks: bool (n, 3, height, width), the pixels of each part of the face.
+    parts: text (3,), the names of the parts, in the order of the masks: brows, eyes, mouth.
+    strengths: float32 (n,), in (0, 1]: how strongly the expression shows. It has no effect on neutral faces.
+    identities: int64 (n,), the row whose drawing this is: its own number, or that of the row that it repeats.
+"""
 
 import logging
 
@@ -7,6 +17,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from fercv.data.reading import duplicate_groups, read_dataset
+from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
@@ -15,9 +26,9 @@ log = logging.getLogger("fercv")
 
 
 def main(snakemake):
-    """Write images.npy and samples.csv."""
+    """Write images.npy and samples.csv; for the built-in faces also truth.npz."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
-    images, samples = find_source(data["source"] == "synthetic")(data, seed)
+    (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed)
     # Not a param: it changes nothing that is read, and switching it on later must not rerun everything.
     check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
@@ -27,37 +38,40 @@ def main(snakemake):
         *images.shape, len(images) - samples["duplicate_group"].nunique(),
     )  # fmt: skip
     np.save(snakemake.output.images, images)
-    columns = ["index", "label", "usage", "duplicate_group", "source"]
-    samples.to_csv(snakemake.output.samples, columns=columns, index=False, lineterminator="\n")
+    write_table(samples[list(SAMPLES)], snakemake.output.samples)
+    if truth:
+        np.savez_compressed(snakemake.output.truth, **truth)
 
 
 def find_source(built_in):
-    """What makes the images. Looked up by name, so that another way of drawing faces rebuilds nothing that was read."""
-    return globals()["draw_images" if built_in else "read_images"]
+    """The function that makes the data set. It is found by name, so that new code for drawing rebuilds no data read."""
+    return globals()["draw_samples" if built_in else "read_samples"]
 
 
-def draw_images(data, seed):
-    """The built-in faces as images and samples."""
-    # Only here, so that what is read doesn't depend on it.
-    from fercv.data.faces import draw_faces
+def draw_samples(data, seed):
+    """Draw the built-in faces: the data set, and the arrays of truth.npz."""
+    # Imported here, so that data read from files do not depend on the code that draws.
+    from fercv.data.faces import PARTS, draw_faces
 
     count = data["images"] or 35887  # as many as FER2013 has
     faces = draw_faces(count, seed, data["image_size"][0], held_out=0.1 if data["held_out"] else 0.0)
     source = [f"face {number}" for number in range(count)]
-    return faces.images, pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
+    samples = pd.DataFrame({"label": faces.labels, "usage": faces.usages, "source": source})
+    truth = {name: getattr(faces, name) for name in ("true_labels", "masks", "strengths", "identities")}
+    return Dataset(faces.images, samples), truth | {"parts": np.array(PARTS)}
 
 
-def read_images(data, seed):
-    """Images and samples of the user's files, or as many as the scale asks for."""
+def read_samples(data, seed):
+    """Read the user's files: the data set, or as many of its rows as the scale asks for; no truth is known of them."""
     images, samples = read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
     if data["images"] is not None and data["images"] < len(images):
         chosen = stratified_rows(samples, data["images"], seed)
         images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
-    return images, samples
+    return Dataset(images, samples), {}
 
 
 def stratified_rows(samples, count, seed):
-    """Row numbers of `count` samples in their order, with the usages and classes in the proportions of the whole."""
+    """Choose `count` rows, each usage and class in its proportion; return their numbers in ascending order."""
     strata = samples["usage"] + "/" + samples["label"].astype(str)
     try:
         chosen, _ = train_test_split(np.arange(len(samples)), train_size=count, stratify=strata, random_state=seed)
@@ -70,8 +84,8 @@ def stratified_rows(samples, count, seed):
 
 
 def check_usages(samples, source, predict_held_out):
-    """Refuse a promise of held-out rows that the data don't keep, and name held-out rows that nobody asked for."""
-    held_out = ~samples["usage"].isin(["Training", ""])
+    """Refuse data without training rows, or without the held-out rows that the config promises; warn of unused rows."""
+    held_out = ~is_training(samples)
     if held_out.all():
         raise InputError(
             f"{source}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds are "

@@ -63,6 +63,14 @@ def test_no_held_out_rows_no_prediction_of_them(workflow):
     assert jobs == {rule: count for rule, count in ALL.items() if rule != "predict_held_out"}
 
 
+def test_the_truth_is_known_of_the_built_in_faces_alone(workflow):
+    assert workflow.jobs("results/demo/data/truth.npz", configfile=None) == {"prepare_dataset": 1}
+    (workflow.folder / "faces.csv").touch()
+    mine = {"experiment": "mine", "scale": "full", "data": {"source": "faces.csv"}}
+    planned = workflow.run("--dry-run", "results/mine/data/folds.csv", configfile=None, overlay=mine)
+    assert "results/mine/data/samples.csv" in planned.stdout and "truth.npz" not in planned.stdout + planned.stderr
+
+
 @pytest.mark.parametrize(
     "target",
     [

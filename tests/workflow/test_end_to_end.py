@@ -13,6 +13,20 @@ import pandas as pd
 import pytest
 from helpers import Workflow
 
+from fercv.data.tables import (
+    COMPARISON,
+    FOLDS,
+    HELD_OUT_PREDICTIONS,
+    HISTORY,
+    METRICS,
+    PER_CLASS,
+    PREDICTIONS,
+    SAMPLES,
+    SUMMARY,
+    TIMING,
+    read_confusion_matrix,
+    read_table,
+)
 from fercv.nets.models import load_model, predict
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -26,16 +40,16 @@ def results(finished):
 
 @pytest.fixture(scope="session")
 def samples(results):
-    return pd.read_csv(results / "data" / "samples.csv", keep_default_na=False)
+    return read_table(results / "data" / "samples.csv", SAMPLES)
 
 
 @pytest.fixture(scope="session")
 def folds(results):
-    return pd.read_csv(results / "data" / "folds.csv")
+    return read_table(results / "data" / "folds.csv", FOLDS)
 
 
-def fold_tables(results, model, name):
-    return [pd.read_csv(results / model / "folds" / fold / name) for fold in ("00", "01")]
+def fold_tables(results, model, name, types):
+    return [read_table(results / model / "folds" / fold / name, types) for fold in ("00", "01")]
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -45,12 +59,21 @@ def test_a_second_run_has_nothing_to_do(finished):
 def test_images_and_samples_belong_together(results, samples):
     images = np.load(results / "data" / "images.npy")
     assert (images.dtype, images.shape) == (np.uint8, (280, 48, 48))
-    assert list(samples.columns) == ["index", "label", "usage", "duplicate_group", "source"]
+    assert list(samples.columns) == list(SAMPLES)
     assert list(samples["index"]) == list(range(280))
     assert set(samples["label"]) == set(range(7))
     for _, group in samples.groupby("duplicate_group"):
         assert (images[group["index"]] == images[group["index"].iloc[0]]).all()
     assert samples["duplicate_group"].nunique() == len({image.tobytes() for image in images}) < 280
+
+
+def test_the_truth_of_the_drawn_faces_lies_beside_them(results, samples):
+    with np.load(results / "data" / "truth.npz") as truth:
+        assert set(truth) == {"true_labels", "masks", "parts", "strengths", "identities"}
+        assert truth["masks"].shape == (280, 3, 48, 48)
+        assert (truth["true_labels"] != samples["label"]).sum() == round(0.03 * 280)
+        same = pd.crosstab(truth["identities"], samples["duplicate_group"])
+        assert ((same > 0).sum(axis=0) == 1).all() and ((same > 0).sum(axis=1) == 1).all()
 
 
 def test_every_training_sample_is_validated_exactly_once(results, samples, folds):
@@ -59,7 +82,7 @@ def test_every_training_sample_is_validated_exactly_once(results, samples, folds
     grouped = folds.merge(samples, on="index").groupby("duplicate_group")["fold"].nunique()
     assert grouped.max() == 1
     for model in MODELS:
-        validated = [set(table["index"]) for table in fold_tables(results, model, "predictions.csv")]
+        validated = [set(table["index"]) for table in fold_tables(results, model, "predictions.csv", PREDICTIONS)]
         for fold, indices in enumerate(validated):
             assert indices == set(folds.loc[folds["fold"] == fold, "index"])
 
@@ -67,7 +90,7 @@ def test_every_training_sample_is_validated_exactly_once(results, samples, folds
 @pytest.mark.parametrize("model", MODELS)
 def test_predictions_are_those_of_the_saved_model(results, samples, model):
     images = np.load(results / "data" / "images.npy")
-    for fold, table in zip(("00", "01"), fold_tables(results, model, "predictions.csv"), strict=True):
+    for fold, table in zip(("00", "01"), fold_tables(results, model, "predictions.csv", PREDICTIONS), strict=True):
         assert list(table.columns) == ["index", "label", *CLASSES]
         np.testing.assert_allclose(table[CLASSES].sum(axis=1), 1, atol=1e-5)
         assert (table["label"].to_numpy() == samples["label"].to_numpy()[table["index"]]).all()
@@ -78,10 +101,11 @@ def test_predictions_are_those_of_the_saved_model(results, samples, model):
 
 @pytest.mark.parametrize(("model", "epochs"), [("cnn", 2), ("fc", 3)])
 def test_histories_and_timings_have_a_row_an_epoch(results, model, epochs):
-    for history, timing, predictions in zip(
-        *(fold_tables(results, model, f"{name}.csv") for name in ("history", "timing", "predictions")), strict=True
-    ):
-        assert list(history.columns) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    kinds = {"history.csv": HISTORY, "timing.csv": TIMING, "predictions.csv": PREDICTIONS}
+    tables = (fold_tables(results, model, name, types) for name, types in kinds.items())
+    for history, timing, predictions in zip(*tables, strict=True):
+        assert list(history.columns) == list(HISTORY)
+        assert list(timing.columns) == list(TIMING)
         assert list(history["epoch"]) == list(timing["epoch"]) == list(range(1, epochs + 1))
         assert history["accuracy"].between(0, 1).all()
         assert (timing["images_per_second"] > 0).all()
@@ -91,34 +115,35 @@ def test_histories_and_timings_have_a_row_an_epoch(results, model, epochs):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_pooled_tables_agree_with_the_predictions(results, model):
-    predictions = pd.concat(fold_tables(results, model, "predictions.csv"))
+    predictions = pd.concat(fold_tables(results, model, "predictions.csv", PREDICTIONS))
     predicted = predictions[CLASSES].to_numpy().argmax(axis=1)
-    matrix = pd.read_csv(results / model / "confusion_matrix.csv", index_col="true")
-    assert list(matrix.index) == list(matrix.columns) == CLASSES
-    for label, name in enumerate(CLASSES):
-        expected = np.bincount(predicted[predictions["label"] == label], minlength=7)
-        assert (matrix.loc[name] == expected).all()
-    per_class = pd.read_csv(results / model / "per_class.csv").set_index("class")
-    assert (per_class["support"] == matrix.sum(axis=1)).all()
-    metrics = pd.read_csv(results / model / "metrics.csv")
+    counts, names = read_confusion_matrix(results / model / "confusion_matrix.csv")
+    assert names == CLASSES
+    for label in range(7):
+        assert (counts[label] == np.bincount(predicted[predictions["label"] == label], minlength=7)).all()
+    per_class = read_table(results / model / "per_class.csv", PER_CLASS)
+    assert list(per_class["class"]) == CLASSES
+    assert (per_class["support"] == counts.sum(axis=1)).all()
+    metrics = read_table(results / model / "metrics.csv", METRICS)
     for row, fold in zip(metrics.itertuples(), ("00", "01"), strict=True):
         recorded = json.loads((results / model / "folds" / fold / "metrics.json").read_text())
         assert row.accuracy == pytest.approx(recorded["accuracy"])
         assert recorded["threads"] >= 1
-    summary = pd.read_csv(results / model / "summary.csv").set_index("measure")
+    summary = read_table(results / model / "summary.csv", SUMMARY).set_index("measure")
     assert summary.loc["accuracy", "mean"] == pytest.approx(metrics["accuracy"].mean())
 
 
 def test_the_comparison_is_paired_by_fold(results):
-    comparison = pd.read_csv(results / "comparison.csv", keep_default_na=False)
-    tables = [pd.read_csv(results / model / "metrics.csv") for model in MODELS]
+    comparison = read_table(results / "comparison.csv", COMPARISON)
+    tables = [read_table(results / model / "metrics.csv", METRICS) for model in MODELS]
     row = comparison.query("model == 'cnn' and versus == 'fc' and measure == 'accuracy'").iloc[0]
-    assert float(row["mean"]) == pytest.approx((tables[0]["accuracy"] - tables[1]["accuracy"]).mean())
+    assert row["mean"] == pytest.approx((tables[0]["accuracy"] - tables[1]["accuracy"]).mean())
 
 
 def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
     images = np.load(results / "data" / "images.npy")
-    table = pd.read_csv(results / "cnn" / "held_out_predictions.csv")
+    table = read_table(results / "cnn" / "held_out_predictions.csv", HELD_OUT_PREDICTIONS)
+    assert list(table.columns) == [*HELD_OUT_PREDICTIONS, *CLASSES]
     rows = samples.loc[samples["usage"] != "Training", "index"].to_numpy()
     assert list(table["index"]) == list(rows)
     assert set(table["usage"]) == {"PublicTest", "PrivateTest"}

@@ -391,7 +391,7 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
         used = set()
         for architecture in ("cnn", "fc"):
             looked_up = {"fercv.nets.architectures.find_architecture": [architecture]}
-            looked_up["prepare_dataset.find_source"] = ["read_images"]
+            looked_up["prepare_dataset.find_source"] = ["read_samples"]
             used |= set(used_code(script.stem, looked_up))
         for module, function in (call.split() for call in calls):
             # A method belongs to its class, a lambda or module body to no name of its own.

@@ -1,0 +1,77 @@
+"""What prepare_dataset writes of the built-in faces and of the user's files."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import prepare_dataset
+from fercv.data.faces import PARTS, draw_faces
+from fercv.data.tables import SAMPLES, read_table
+from fercv.workflow.hashing import derive_seed
+
+COUNT, SIZE, SEED = 200, 24, 7
+
+
+def prepare(folder, **data):
+    """Run the script with some settings of `data`; return the folder that holds what it wrote."""
+    folder.mkdir()
+    known = {"source": "synthetic", "images": COUNT, "image_size": [SIZE, SIZE], "held_out": True} | data
+    names = ["images.npy", "samples.csv"] + ["truth.npz"] * (known["source"] == "synthetic")
+    output = SimpleNamespace(**{name.split(".")[0]: folder / name for name in names})
+    prepare_dataset.main(
+        SimpleNamespace(
+            params=SimpleNamespace(data=known, seed=SEED),
+            config={"data": {"held_out": known["held_out"]}},
+            output=output,
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built_in(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("built_in") / "data")
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return draw_faces(COUNT, derive_seed(SEED, "data"), SIZE, held_out=0.1)
+
+
+def test_the_truth_is_that_of_the_faces_in_the_same_rows(built_in, faces):
+    samples = read_table(built_in / "samples.csv", SAMPLES)
+    np.testing.assert_array_equal(np.load(built_in / "images.npy"), faces.images)
+    np.testing.assert_array_equal(samples["label"], faces.labels)
+    with np.load(built_in / "truth.npz", allow_pickle=False) as truth:
+        assert set(truth) == {"true_labels", "masks", "parts", "strengths", "identities"}
+        assert list(truth["parts"]) == list(PARTS) == ["brows", "eyes", "mouth"]
+        assert (truth["masks"].dtype, truth["masks"].shape) == (bool, (COUNT, 3, SIZE, SIZE))
+        for name in ("true_labels", "masks", "strengths", "identities"):
+            assert truth[name].dtype == getattr(faces, name).dtype
+            np.testing.assert_array_equal(truth[name], getattr(faces, name))
+
+
+def test_the_truth_tells_wrong_labels_from_right_ones_and_copies_from_originals(built_in):
+    samples = read_table(built_in / "samples.csv", SAMPLES)
+    with np.load(built_in / "truth.npz") as truth:
+        true_labels, identities = truth["true_labels"], truth["identities"]
+    assert (true_labels != samples["label"]).sum() == round(0.03 * COUNT)
+    originals = samples["duplicate_group"].to_numpy()[identities]
+    np.testing.assert_array_equal(samples["duplicate_group"], originals)
+    assert len(set(identities)) == samples["duplicate_group"].nunique() == COUNT - round(0.03 * COUNT)
+
+
+def test_the_files_have_the_same_bytes_on_every_run(built_in, tmp_path):
+    again = prepare(tmp_path / "data")
+    names = {path.name for path in built_in.iterdir()}
+    assert names == {"images.npy", "samples.csv", "truth.npz"}
+    assert {name for name in names if (again / name).read_bytes() != (built_in / name).read_bytes()} == set()
+
+
+def test_of_the_users_files_no_truth_is_written(tmp_path):
+    rows = [f"{row % 2},{' '.join(['7'] * 63)} {row},Training\n" for row in range(20)]
+    (tmp_path / "faces.csv").write_text("emotion,pixels,Usage\n" + "".join(rows))
+    source = {"source": str(tmp_path / "faces.csv"), "classes": ["a", "b"], "image_size": [8, 8], "held_out": False}
+    written = prepare(tmp_path / "data", images=None, **source)
+    assert {path.name for path in written.iterdir()} == {"images.npy", "samples.csv"}
