@@ -1,12 +1,13 @@
-"""The csv in which Kaggle and courses hand FER2013 out: a label and the pixels of an image in each row."""
+"""The reader of csv files as Kaggle and courses give FER2013 out: each row has an image's label and pixels."""
 
+import contextlib
 import csv
 import gzip
 import io
 import re
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,18 +22,19 @@ from fercv.workflow.messages import did_you_mean
 
 LABEL_COLUMNS, PIXEL_COLUMNS = ("emotion", "label"), ("pixels", "feature")
 PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
-# The rows that the array starts with, and those between two steps of the progress bar.
+# The array starts with so many rows, and the progress bar moves on after so many.
 CHUNK_ROWS = 2048
-# What an unclosed quote may swallow; also the longest text of pixels, enough for 1500 x 1500.
+# Characters of one field. An unclosed quote reads on to this limit; the pixels of a 1500 x 1500 image stay below it.
 LONGEST_FIELD = 10_000_000
 
 
 def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
     """Read a csv with a column of labels (`emotion` or `label`), one of pixels (`pixels` or `feature`), maybe `Usage`.
 
-    Pixels are whole numbers from 0 to 255, row by row, separated by spaces. The file is read as a stream into one uint8
-    array that grows by half, so memory is bounded by about 1.5 times the images, whatever their number. Plain text and
-    gzip are told apart by content; a byte order mark, CRLF, quoted fields and a blank last line are accepted.
+    Pixels are whole numbers from 0 to 255, row by row of the image, separated by spaces. The file is read row by row
+    into one uint8 array that grows by half when it is full, so the array takes at most about 1.5 times the memory of
+    the images. Plain text and gzip are told apart by content. A byte order mark, CRLF, quoted fields and blank last
+    lines are accepted.
 
     Raises:
         InputError: as `read_dataset`, with the number of the row, counted from 1 without the header.
@@ -41,41 +43,16 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     height, width = image_size
     images = np.empty((CHUNK_ROWS, height * width), np.uint8)
     labels, usages = [], []
-    csv.field_size_limit(LONGEST_FIELD)
-    try:
-        with (
-            path.open("rb") as raw,
-            tqdm(
-                total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True
-            ) as bar,
-        ):
-            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-            text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
-            rows = csv.reader(text)
-            columns = find_columns(path, next(rows, None))
-            for fields in rows:
-                if not fields:
-                    continue
-                number = len(labels) + 1
-                label, pixels, usage = check_row(path, number, fields, columns, len(classes))
-                if number > len(images):
-                    images.resize((len(images) * 3 // 2, height * width), refcheck=False)
-                images[number - 1] = parse_pixels(path, number, pixels, image_size)
-                labels.append(label)
-                usages.append(usage)
-                if number % CHUNK_ROWS == 0:
-                    bar.update(raw.tell() - bar.n)
-            bar.update(raw.tell() - bar.n)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}) after row {len(labels)}; save it as UTF-8") from None
-    except csv.Error as error:
-        raise InputError(
-            f"{path}: line {rows.line_num}: {error}; expected comma-separated fields, quotes closed"
-        ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: damaged gzip after row {len(labels)} ({error}); download or pack it again") from None
-    except OSError as error:
-        raise cannot_be_read(path, error) from None
+    # Closed even after an error, so that the progress bar ends before the error is told.
+    with contextlib.closing(read_rows(path, progress)) as rows:
+        columns = find_columns(path, next(rows))
+        for number, fields in enumerate(rows, start=1):
+            label, pixels, usage = check_row(path, number, fields, columns, len(classes))
+            if number > len(images):
+                images.resize((len(images) * 3 // 2, height * width), refcheck=False)
+            images[number - 1] = parse_pixels(path, number, pixels, image_size)
+            labels.append(label)
+            usages.append(usage)
     count = len(labels)
     if not count:
         raise InputError(f"{path}: a header but no rows; expected a row for each image")
@@ -83,6 +60,42 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     samples = pd.DataFrame({"label": np.array(labels, np.int64), "usage": usages})
     samples["source"] = [f"row {number}" for number in range(1, count + 1)]
     return Dataset(images.reshape(count, height, width), samples)
+
+
+def read_rows(path: Path, progress: bool) -> Iterator[list[str] | None]:
+    """Read a csv or csv.gz row by row.
+
+    Yields:
+        The fields of the header, None where the file is empty; then the fields of each row that is not blank.
+
+    Raises:
+        InputError: the file cannot be read, is a damaged gzip, is not UTF-8 text, or not comma-separated.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    shown = {"unit": "B", "unit_scale": True, "desc": path.name, "disable": None if progress else True}
+    number = 0
+    try:
+        with path.open("rb") as raw, tqdm(total=path.stat().st_size, **shown) as bar:
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
+            rows = csv.reader(text)
+            yield next(rows, None)
+            for fields in filter(None, rows):
+                yield fields
+                number += 1
+                if number % CHUNK_ROWS == 0:
+                    bar.update(raw.tell() - bar.n)
+            bar.update(raw.tell() - bar.n)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}) after row {number}; save it as UTF-8") from None
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {rows.line_num}: {error}; expected comma-separated fields, quotes closed"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip after row {number} ({error}); download or pack it again") from None
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
 
 
 class Columns(NamedTuple):

@@ -13,7 +13,7 @@ from fercv.workflow.errors import InputError
 FER2013_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 DUPLICATE_SHARE = 0.03
 WRONG_LABEL_SHARE = 0.03
-# Of the duplicates, those whose twin carries another label.
+# Share of the duplicates whose label differs from that of the row that they repeat.
 CONFLICT_SHARE = 0.25
 SMALLEST_SIZE = 16
 
@@ -33,11 +33,15 @@ class Faces(NamedTuple):
 def draw_faces(count: int, seed: int, size: int = 48, held_out: float = 0.1) -> Faces:
     """Draw a labelled set of faces.
 
-    What row i shows is drawn by a generator seeded with `[seed, i]`; its class and usage depend on `count` and
-    `held_out` too. Class proportions are those of FER2013's training rows, in each usage by largest remainder, with at
-    least one of each class where a usage has 7 rows or more. Of all rows, 3 % repeat another row of their true class
-    pixel by pixel, some across usages, and 3 % carry a wrong label, among them a quarter of the repeats. Labels are
-    swapped in pairs within a usage, so that the counts of the recorded labels stay exact.
+    The face of row i is drawn by a generator seeded with `[seed, i]`; its class and usage depend on `count` and
+    `held_out` too. Each usage has the class proportions of FER2013's training rows, rounded by largest remainder, with
+    at least one row of each class where the usage has 7 rows or more. 3 % of all rows repeat another row of their true
+    class pixel by pixel, some of them a row of another usage. 3 % of all rows have a wrong label, among them a quarter
+    of the repeats. Wrong labels are made by swapping the labels of two rows of one usage, so that the number of rows
+    recorded for each class stays exact.
+
+    The script prepare_dataset writes the truth about the faces to E/data/truth.npz: true_labels, masks, strengths and
+    identities as below, and `parts`, the names of the parts that the masks show.
 
     Args:
         count: rows of the whole set.
@@ -50,7 +54,7 @@ def draw_faces(count: int, seed: int, size: int = 48, held_out: float = 0.1) -> 
         labels: int64, (count,), the recorded class of each row, an index into `CLASSES`; a few are wrong.
         true_labels: int64, (count,), the class that was drawn.
         usages: str, (count,): Training, PublicTest or PrivateTest.
-        strengths: float32, (count,), in (0, 1]: how strongly the expression shows; without effect on neutral faces.
+        strengths: float32, (count,), in (0, 1]: how strongly the expression shows; it has no effect on neutral faces.
         identities: int64, (count,), the row whose drawing this is: its own number, or that of the row it repeats.
         masks: bool, (count, 3, size, size), the pixels of brows, eyes and mouth, in the order of `PARTS`.
 
@@ -58,16 +62,9 @@ def draw_faces(count: int, seed: int, size: int = 48, held_out: float = 0.1) -> 
         InputError: where an argument is outside its range.
 
     """
-    if count < 1:
-        raise InputError(f"drawn faces: count is {count}, expected at least 1; set a larger count")
-    if seed < 0:
-        raise InputError(f"drawn faces: seed is {seed}, expected 0 or more; set a seed that is not negative")
-    if size < SMALLEST_SIZE:
-        raise InputError(f"drawn faces: size is {size}, expected at least {SMALLEST_SIZE} pixels; set a larger size")
-    if not 0 <= held_out < 1:
-        raise InputError(f"drawn faces: held_out is {held_out}, expected 0 or more and below 1; set a smaller share")
-
-    # A face's own generator has a seed of two numbers, which numpy fills up with zeros: this one cannot meet it.
+    _check_arguments(count, seed, size, held_out)
+    # The generators of the single faces have the seed [seed, row], which numpy fills up with zeros. The 1 at the end
+    # keeps this generator apart from all of them.
     generator = np.random.default_rng([seed, count, 1])
     true_labels, usages = _assign_classes(count, held_out, generator)
     identities = _choose_duplicates(true_labels, generator)
@@ -81,6 +78,17 @@ def draw_faces(count: int, seed: int, size: int = 48, held_out: float = 0.1) -> 
         images[row], masks[row], strengths[row] = _draw_face(CLASSES[true_labels[row]], size, seed, row)
     images, masks, strengths = images[identities], masks[identities], strengths[identities]
     return Faces(images, labels, true_labels, usages, strengths, identities, masks)
+
+
+def _check_arguments(count: int, seed: int, size: int, held_out: float) -> None:
+    if count < 1:
+        raise InputError(f"drawn faces: count is {count}, expected at least 1; set a larger count")
+    if seed < 0:
+        raise InputError(f"drawn faces: seed is {seed}, expected 0 or more; set a seed that is not negative")
+    if size < SMALLEST_SIZE:
+        raise InputError(f"drawn faces: size is {size}, expected at least {SMALLEST_SIZE} pixels; set a larger size")
+    if not 0 <= held_out < 1:
+        raise InputError(f"drawn faces: held_out is {held_out}, expected 0 or more and below 1; set a smaller share")
 
 
 def _assign_classes(count: int, held_out: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +173,7 @@ def _draw_expression(name: str, strength: float, generator: np.random.Generator)
     mixture = generator.beta(0.6, 0.6)
     values = strength * (mixture * first + (1 - mixture) * second) * generator.uniform(0.8, 1.2, len(first))
     expression = Expression(*values.tolist())
-    # What fills an open mouth doesn't depend on how wide it is open.
+    # What is seen in an open mouth does not depend on how wide it is open.
     filling = Expression(*(mixture * first + (1 - mixture) * second).tolist())
     return expression._replace(
         squareness=filling.squareness, upper_teeth=filling.upper_teeth, lower_teeth=filling.lower_teeth

@@ -1,7 +1,7 @@
 """Folders of images by class, and zips of such folders.
 
-Samples stand by usage (in the order of USAGES, unknown first), class, then path with numbers compared as numbers. A
-file system's order plays no role.
+Samples are sorted by usage (unknown first, then in the order of USAGES), by class, and by path, with numbers in paths
+compared as numbers. The order in which the file system or the zip lists the files plays no role.
 """
 
 import io
@@ -28,9 +28,10 @@ from fercv.workflow.messages import did_you_mean
 log = logging.getLogger("fercv")
 
 SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
-# What IMAGE_SUFFIXES promises; JPEG takes MPO with it. Pillow would try all it knows, and have Ghostscript run EPS.
+# The formats that IMAGE_SUFFIXES names; JPEG includes MPO. Without this list Pillow would try every format that it
+# knows, and would have Ghostscript run the program in an EPS file.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-# A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
+# Bytes. A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
 LARGEST_ENTRY = 100_000_000
 
 
@@ -48,10 +49,14 @@ def read_folder(
 ) -> Dataset:
     """Read a folder of images by class, with or without train/ and test/ above the classes.
 
-    Class folders are named after the classes, in upper or lower case, or by the label's number. Images under train/ are
-    Training; those under test/ are PublicTest or PrivateTest where the file name starts with PublicTest_ or
-    PrivateTest_, else Test; those of a bare class folder have the usage that their name starts with (Training_ too),
-    else an unknown one. Hidden files are left out; files that are no images are counted in a warning.
+    A class folder bears the name of its class, in upper or lower case, or the number of its label. The usage of an
+    image follows from its path:
+
+    - under train/: Training;
+    - under test/: PublicTest or PrivateTest where the file name starts with PublicTest_ or PrivateTest_, else Test;
+    - otherwise: Training, PublicTest or PrivateTest where the file name starts so, else unknown.
+
+    Hidden files are left out. Files that are no images are left out too, and a warning counts them.
 
     Raises:
         InputError: as `read_dataset`.
@@ -143,47 +148,68 @@ def read_image_files(
         image_size: (height, width) in pixels.
         progress: whether a terminal shows a progress bar.
     """
+    files = sort_files(path, images, classes)
+    pixels = decode_files(path, files, image_size, progress)
+    if others:
+        log.warning("files that are no images were left out of %s: %d, such as %r", path, len(others), str(min(others)))
+    samples = pd.DataFrame(
+        {
+            "label": np.array([file.label for file in files], np.int64),
+            "usage": [file.usage for file in files],
+            "source": [file.name for file in files],
+        }
+    )
+    return Dataset(pixels, samples)
+
+
+def sort_files(
+    path: Path, images: list[tuple[PurePosixPath, Callable[[], bytes]]], classes: Sequence[str]
+) -> list[ImageFile]:
+    """Tell each image's usage and label from its name, and put the images into the order of the samples.
+
+    Raises:
+        InputError: there is no image at all, or none of some class, or an image is in no class folder.
+    """
     if not images:
         raise no_image(path)
-    # So that of several mistakes always the same is reported.
+    # Sorted first, so that of several mistakes the same one is always reported.
     images = sorted(images, key=lambda image: image[0])
     labels = {name.casefold(): label for label, name in enumerate(classes)}
     if not any(name.isdecimal() for name in classes):
         labels |= {str(label): label for label in range(len(classes))}
     wrapping = count_wrapping([name for name, _ in images], labels)
-    found = [ImageFile(*locate(path, name, wrapping, labels, classes), str(name), read) for name, read in images]
+    files = [ImageFile(*locate(path, name, wrapping, labels, classes), str(name), read) for name, read in images]
     for label, name in enumerate(classes):
-        if not any(file.label == label for file in found):
+        if not any(file.label == label for file in files):
             raise InputError(f"{path}: no image of the class {name!r}; add some, or take it out of data.classes")
     order = ("", *USAGES)
-    found.sort(key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
-    pixels = np.empty((len(found), *image_size), np.uint8)
+    return sorted(files, key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
+
+
+def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int], progress: bool) -> np.ndarray:
+    """Decode all images to grey, see `decode`; one warning counts those that were converted or resized.
+
+    Returns:
+        uint8 (n, height, width).
+    """
+    pixels = np.empty((len(files), *image_size), np.uint8)
     converted = resized = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for index, file in enumerate(tqdm(found, unit=" images", desc=path.name, disable=None if progress else True)):
+        for index, file in enumerate(tqdm(files, unit=" images", desc=path.name, disable=None if progress else True)):
             pixels[index], was_converted, was_resized = decode(path, file.name, file.read(), image_size)
             converted += was_converted
             resized += was_resized
     if converted or resized:
         log.warning(
             "%d of %d images were converted to 8-bit grey and %d resized to %dx%d (width x height) in %s",
-            converted, len(found), resized, image_size[1], image_size[0], path,
+            converted, len(files), resized, image_size[1], image_size[0], path,
         )  # fmt: skip
-    if others:
-        log.warning("files that are no images were left out of %s: %d, such as %r", path, len(others), str(min(others)))
-    samples = pd.DataFrame(
-        {
-            "label": np.array([file.label for file in found], np.int64),
-            "usage": [file.usage for file in found],
-            "source": [file.name for file in found],
-        }
-    )
-    return Dataset(pixels, samples)
+    return pixels
 
 
 def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:
-    """How many folders stand around all images without being a class or a split: 1 for fer2013/train/happy/7.jpg."""
+    """Count the outer folders of all images that are no class and no split: 1 in fer2013/train/happy/7.jpg."""
     deepest = max(names, key=lambda name: len(name.parts)).parts
     for depth, folder in enumerate(deepest[:-2]):
         shared = all(len(name.parts) > depth + 1 and name.parts[depth] == folder for name in names)
@@ -218,12 +244,15 @@ def locate(
 def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> tuple[np.ndarray, bool, bool]:
     """Decode an image file to grey.
 
-    Colour is converted by Pillow's luma transform (ITU-R 601-2), transparency laid over white, 16 bits scaled to 8, an
-    animation's first frame taken, the camera's orientation applied; another size is resampled bicubically, to the
-    wanted height and width whatever the proportions.
+    Colour becomes grey by Pillow's luma transform (ITU-R 601-2). Transparent pixels are laid over white. 16 bits are
+    scaled to 8. Of an animation, the first frame counts. The camera's orientation is applied. An image of another size
+    is resampled bicubically to the height and width asked for, whatever its proportions.
 
     Returns:
-        uint8 (height, width), whether its mode was converted, whether it was resized.
+        uint8 (height, width); whether its mode was converted; whether it was resized.
+
+    Raises:
+        InputError: the file is no image that can be read, is damaged, or has too many pixels.
     """
     height, width = image_size
     try:

@@ -80,6 +80,19 @@ def draw_identity(generator: np.random.Generator) -> Identity:
     )
 
 
+class MouthShape(NamedTuple):
+    """Where the mouth is, in face units; arrays hold a value for each pixel."""
+
+    width: float  # half of it
+    u: np.ndarray  # to the right of its middle
+    x: np.ndarray  # the same in half widths: -1 and 1 at the corners
+    middle: np.ndarray  # v of the line between the lips of a closed mouth; so are the next four for their lines
+    top: np.ndarray  # of the upper lip
+    upper_edge: np.ndarray  # of the opening
+    lower_edge: np.ndarray
+    bottom: np.ndarray  # of the lower lip
+
+
 class Painter:
     """Paints one face on a supersampled canvas of tones from 0 to 1, layer over layer."""
 
@@ -275,6 +288,19 @@ class Painter:
             self._shade(0.5 * expression.nose_wrinkle * self._stroke(along, u * side - 0.15 - 0.03 * along, 0.018))
 
     def _mouth(self) -> None:
+        expression, shape = self.expression, self._mouth_shape()
+        lips = self._lips(shape)
+        opening = self._mouth_opening(shape)
+        line = self._stroke(shape.x, self.v - shape.upper_edge, 0.022)
+        self._shade(0.8 * line)
+        for side in (-1, 1):
+            self._shade(0.4 * self._bump(shape.u - shape.width * side, self.v - shape.middle, 0.035, 0.04))
+        if expression.chin > 0:
+            crease = self._stroke(shape.u / 0.2, self.v - shape.bottom - 0.08 - 2 * shape.u**2, 0.025)
+            self._shade(0.3 * expression.chin * crease)
+        self.parts["mouth"] = np.maximum.reduce([lips, opening, line])
+
+    def _mouth_shape(self) -> MouthShape:
         identity, expression = self.identity, self.expression
         width = identity.mouth_width + expression.mouth_width
         u = self.u - 0.2 * self.turn
@@ -290,39 +316,40 @@ class Painter:
         bow = 0.75 + 0.25 * np.cos(3 * math.pi * np.clip(x, -0.66, 0.66) + math.pi)
         top = upper_edge - lips * 0.8 * inner**0.6 * bow
         bottom = lower_edge + lips * 1.15 * inner**0.5
+        return MouthShape(width, u, x, middle, top, upper_edge, lower_edge, bottom)
 
-        within = np.abs(x) < 1
-        lip_region = self._inside(np.maximum(top - self.v, self.v - bottom)) * within
-        skin = identity.skin * self.light
-        self._shade(0.2 * self._bump(u, self.v - bottom - 0.06, width * 0.6, 0.035))
-        self._lay(lip_region, skin * identity.lip_tone * np.where(self.v > lower_edge, 1.12, 0.95))
-        opening = self._inside(np.maximum(upper_edge - self.v, self.v - lower_edge)) * within
+    def _lips(self, shape: MouthShape) -> np.ndarray:
+        """Paint the lips; return their coverage, the opening between them included."""
+        lips = self._inside(np.maximum(shape.top - self.v, self.v - shape.bottom)) * (np.abs(shape.x) < 1)
+        skin = self.identity.skin * self.light
+        self._shade(0.2 * self._bump(shape.u, self.v - shape.bottom - 0.06, shape.width * 0.6, 0.035))
+        self._lay(lips, skin * self.identity.lip_tone * np.where(self.v > shape.lower_edge, 1.12, 0.95))
+        return lips
+
+    def _mouth_opening(self, shape: MouthShape) -> np.ndarray:
+        """Paint what is seen between the lips; return its coverage, with that of a tongue that is put out."""
+        expression, skin = self.expression, self.identity.skin * self.light
+        upper_edge, lower_edge = shape.upper_edge, shape.lower_edge
+        opening = self._inside(np.maximum(upper_edge - self.v, self.v - lower_edge)) * (np.abs(shape.x) < 1)
         self._lay(opening, 0.06)
         # The tongue at the bottom of a mouth that is wide open.
         if expression.gap > 0:
-            tongue = self._inside(self._ellipse(x, self.v - lower_edge, 0.6, 0.35 * expression.gap))
+            tongue = self._inside(self._ellipse(shape.x, self.v - lower_edge, 0.6, 0.35 * expression.gap))
             self._lay(opening * tongue, 0.28 * skin)
         gap = lower_edge - upper_edge
         teeth = np.maximum(
             self._inside(self.v - upper_edge - gap * expression.upper_teeth) * (expression.upper_teeth > 0),
             self._inside(lower_edge - gap * expression.lower_teeth - self.v) * (expression.lower_teeth > 0),
         )
-        self._lay(opening * teeth * (np.abs(x) < 0.93), 0.92 * np.clip(self.light, 0.7, 1))
+        self._lay(opening * teeth * (np.abs(shape.x) < 0.93), 0.92 * np.clip(self.light, 0.7, 1))
         if expression.tongue > 0:
-            outline = self._ellipse(u, self.v - lower_edge + 0.02, 0.4 * width, 0.26 * expression.tongue)
+            outline = self._ellipse(shape.u, self.v - lower_edge + 0.02, 0.4 * shape.width, 0.26 * expression.tongue)
             tongue = self._inside(np.maximum(outline, upper_edge + 0.4 * gap - self.v))
             self._lay(tongue, skin * 0.95)
             self._shade(0.6 * self._inside(np.abs(outline) - 0.014) * (self.v > lower_edge))
-            self._shade(0.4 * tongue * self._inside(np.abs(u) - 0.012))
+            self._shade(0.4 * tongue * self._inside(np.abs(shape.u) - 0.012))
             opening = np.maximum(opening, tongue)
-        line = self._stroke(x, self.v - upper_edge, 0.022)
-        self._shade(0.8 * line)
-        for side in (-1, 1):
-            self._shade(0.4 * self._bump(u - width * side, self.v - middle, 0.035, 0.04))
-        if expression.chin > 0:
-            crease = self._stroke(u / 0.2, self.v - bottom - 0.08 - 2 * u**2, 0.025)
-            self._shade(0.3 * expression.chin * crease)
-        self.parts["mouth"] = np.maximum.reduce([lip_region, opening, line])
+        return opening
 
     def _eye(self, side: int) -> None:
         identity, expression = self.identity, self.expression
