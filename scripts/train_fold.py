@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fercv.data import tables
 from fercv.data.folds import inner_split
 from fercv.engine.setup import Engine, set_up
 from fercv.evaluate.measures import fold_measures
@@ -64,8 +65,8 @@ def describe_run(snakemake, seed: int, engine: Engine) -> dict:
 def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task:
     """The fold's task for `fercv.train.loop.train`."""
     definition, fold = snakemake.params.definition, int(snakemake.wildcards.fold)
-    samples = pd.read_csv(snakemake.input.samples, usecols=["label", "duplicate_group"])
-    folds = pd.read_csv(snakemake.input.folds)
+    samples = tables.read_table(snakemake.input.samples, tables.SAMPLES, ["label", "duplicate_group"])
+    folds = tables.read_table(snakemake.input.folds, tables.FOLDS)
     labels = samples["label"].to_numpy()
     training, inner_validation = folds.loc[folds["fold"] != fold, "index"].to_numpy(), None
     if definition["early_stopping"]["enabled"]:
@@ -90,13 +91,11 @@ def train_and_write(output, task: Task, classes: list[str], engine: Engine) -> N
     """Train, from the checkpoint where there is one, and write the outputs; metrics.json tells what computed them."""
     trained = train(task)
     probabilities = predict(trained.model, task.images, task.validation, task.definition["batch_size"])
-    predictions = pd.DataFrame(probabilities, columns=classes)
-    predictions.insert(0, "index", task.validation)
-    predictions.insert(1, "label", task.labels[task.validation])
+    predictions = tables.predictions_table(task.validation, task.labels[task.validation], probabilities, classes)
     save_model(trained.model, output.model)
-    pd.DataFrame(trained.history).to_csv(output.history, index=False, lineterminator="\n")
-    pd.DataFrame(trained.timing).to_csv(output.timing, index=False, lineterminator="\n")
-    predictions.to_csv(output.predictions, index=False, lineterminator="\n")
+    tables.write_table(pd.DataFrame(trained.history), output.history)
+    tables.write_table(pd.DataFrame(trained.timing), output.timing)
+    tables.write_table(predictions, output.predictions)
     metrics = fold_measures(predictions, classes) | {
         "epochs": len(trained.history),
         "training_rows": len(task.training),

@@ -1,9 +1,9 @@
 import zipfile
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from fercv.data.tables import predictions_table
 from fercv.engine import fused
 from fercv.engine.setup import set_up
 from fercv.evaluate.measures import fold_measures
@@ -83,10 +83,8 @@ def test_the_fully_connected_net_of_twenty_plain_layers_learns():
 
 def measured(probabilities):
     """What metrics.json would hold of predictions of the validation rows."""
-    predictions = pd.DataFrame(probabilities)
-    predictions.insert(0, "index", np.arange(72, 96))
-    predictions.insert(1, "label", stripes()[1][72:])
-    return fold_measures(predictions, ["horizontal", "vertical", "none"])
+    classes, rows = ["horizontal", "vertical", "none"], np.arange(72, 96)
+    return fold_measures(predictions_table(rows, stripes()[1][rows], probabilities, classes), classes)
 
 
 def test_the_last_epochs_validation_is_that_of_the_returned_model():
