@@ -15,6 +15,7 @@ import asyncio
 import atexit
 import fcntl
 import importlib.util
+import inspect
 import os
 import sys
 import threading
@@ -51,7 +52,8 @@ def ask_each_second(executors):
 def note_call(frame, event, argument):
     """Note a function when it is called for the first time, by its file and qualified name."""
     code = frame.f_code
-    if event == "call" and code not in seen:
+    # The body of a class is run by the import of its module, whether or not anything uses the class.
+    if event == "call" and code not in seen and code.co_flags & inspect.CO_OPTIMIZED:
         seen.add(code)
         path = Path(code.co_filename)
         if path.parent.parent.name == "fercv":
