@@ -13,9 +13,9 @@ def assign_folds(
 ) -> np.ndarray:
     """Give each row the fold in which it is validated.
 
-    The method is scikit-learn's StratifiedGroupKFold with shuffling: groups go one by one to the fold where they leave
-    the classes most evenly spread. Where most rows are groups of their own, two folds' counts of a class differ by one
-    or two at most.
+    The method is scikit-learn's StratifiedGroupKFold with shuffling: each group in turn goes to the fold that keeps the
+    classes most evenly spread over the folds. Where most groups are single rows, the counts of a class in two folds
+    differ by two at most.
 
     Args:
         labels: int (n,), the class of each row.
@@ -60,7 +60,7 @@ def assign_folds(
 
 
 def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict[int, str]) -> None:
-    """Refuse what very uneven groups can lead to although each class has enough of them."""
+    """Refuse an empty fold and one with all samples of a class: very uneven groups can lead to both."""
     mending = "lower folds.number, set folds.group_duplicates to false or add samples"
     for fold in range(number):
         training = folds != fold
@@ -77,8 +77,8 @@ def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict
 def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Choose the training rows that early stopping watches instead of learning from them.
 
-    Groups are drawn whole, stratified by their most frequent class (the lowest on a tie), by scikit-learn's
-    train_test_split.
+    The method is scikit-learn's train_test_split of the groups, stratified by their most frequent class (the lowest
+    label on a tie).
 
     Args:
         labels: int (n,), the class of each training row.

@@ -1,6 +1,6 @@
-"""Readers of labelled images, told apart by what they find: a csv, a folder of images by class, or a zip of one.
+"""Read labelled images from a csv, from a folder of images by class, or from a zip of such a folder.
 
-All give the same: grey images of one size, and for each a label, a usage and where it came from.
+Each reader returns the same: grey images of one size, and for each its label, its usage and where it came from.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from fercv.workflow.errors import InputError
 def read_dataset(
     path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
 ) -> Dataset:
-    """Read a csv, csv.gz, zip or folder, whichever the path is.
+    """Read a csv, csv.gz, zip or folder with the reader that fits it.
 
     Args:
         path: of the file or folder.

@@ -15,7 +15,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".t
 
 
 def source_files(path: str | Path) -> list[str]:
-    """The files that a data source consists of, in an order that no file system decides.
+    """The files that a data source consists of, in an order that does not depend on the file system.
 
     Args:
         path: of a csv, csv.gz or zip, or of a folder of images.
@@ -29,7 +29,7 @@ def source_files(path: str | Path) -> list[str]:
     """
     try:
         exists = Path(path).exists()
-    except OSError as error:  # a folder above that is closed to the user, a name that is too long, a dead network disk
+    except OSError as error:  # a folder closed to the user, a name too long, a network disk that does not answer
         raise InputError(
             f"data.source is {str(path)!r}, which cannot be reached ({error.strerror}); correct the path, or the "
             "permissions on the way to it"
@@ -64,7 +64,7 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - faster, for each of 36,000
-            # An older file that takes the place of a newer one brings its own mtime, but gets a ctime of its own.
+            # An older file that replaces a newer one keeps its old mtime, but its ctime is the time of the change.
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             entry = known.get(file)
             found[file] = entry if entry and entry[:3] == stamp else [*stamp, file_digest(file)]
@@ -83,11 +83,11 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
 def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:
     """Every file of a folder tree that is not hidden nor in a hidden folder, folder by folder.
 
-    Links to files and folders are followed, except one to a folder that it stands in, which has no end.
+    Links to files and folders are followed. A link to a folder around it is not, since that would never end.
 
     Args:
         folder: where to start; the results begin with it.
-        above: real paths of the folders that were gone through to get here.
+        above: real paths of the folders around this one; links to them are not followed.
 
     Raises:
         InputError: a folder cannot be read, a link leads nowhere, or a name is not UTF-8.
