@@ -1,7 +1,10 @@
 """Models: built, saved and loaded, asked for predictions, and taken apart by layers."""
 
+import contextlib
+import io
 import json
 import math
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -41,6 +44,51 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
             'Dense(classes, activation="softmax", dtype="float32"), whose outputs are probabilities'
         )
     return model
+
+
+def summary_text(model) -> str:
+    """Keras' summary of a model as text. No cell is cut off, and the text is the same for every terminal and locale.
+
+    Every column is as wide as its longest entry. A list of several shapes or inputs may take several lines.
+
+    Args:
+        model: Keras model in the functional style, as `build_model` gives it.
+    """
+    layers = model.operations
+    names = [f"{layer.name} ({type(layer).__name__})" for layer in layers]
+    shapes = [str(output.shape) for layer in layers for output in keras.tree.flatten(layer.output)]
+    counts = [f"{model.count_params():,}", "Param #"]
+    inputs = [f"{layer.name}[00][00], " for layer in layers]
+    # Borders and margins take up to four characters of a column. Keras leaves the column of inputs out where each layer
+    # has one input, the layer before it.
+    widths = [max(map(len, entries)) + 4 for entries in (names, [*shapes, "Output Shape"], counts, inputs)]
+    ends = np.cumsum(widths)
+    line_length = int(ends[-1])
+    # Keras multiplies these by line_length and rounds down. The half makes up for rounding errors.
+    positions = [(end + 0.5) / line_length for end in ends]
+    parts = []
+    with text_console(line_length):
+        model.summary(line_length=line_length, positions=positions, print_fn=parts.append)
+    return "".join(parts)
+
+
+@contextlib.contextmanager
+def text_console(columns: int):
+    """Within this context Keras prints lines of up to so many columns, with the characters of UTF-8.
+
+    Keras prints by the library Rich, which otherwise takes the width from the variable COLUMNS or from the terminal,
+    and the characters of a table's borders from the encoding of standard output.
+    """
+    columns_before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(columns)
+    try:
+        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+            yield
+    finally:
+        if columns_before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns_before
 
 
 def save_model(model, path) -> None:
