@@ -3,7 +3,7 @@ import pytest
 
 from fercv.engine.backend import keras
 from fercv.nets.models import in_precision
-from fercv.visualize.filters import ascend_filters
+from fercv.visualize.filters import ascend_filters, centred, unit_rms
 from fercv.workflow.errors import InputError
 
 SHAPE = (8, 6)
@@ -118,6 +118,23 @@ def test_a_filter_that_never_fires_keeps_its_noise_and_is_named(caplog):
     assert [record.getMessage() for record in caplog.records if record.name == "fercv"] == [
         "layer 'dead': no gradient reaches the images of the filters 0; they show noise"
     ]
+
+
+def test_an_image_of_one_grey_becomes_zeros_and_a_faint_one_is_scaled():
+    grey = np.stack([np.full(SHAPE, value, dtype=np.float32) for value in (0, 0.5, 77)])
+    np.testing.assert_array_equal(unit_rms(centred(grey)), np.zeros((3, *SHAPE)))
+    gradient = np.random.default_rng(2).normal(size=(1, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(unit_rms(1e-12 * gradient), unit_rms(gradient), rtol=1e-5)
+    assert np.sqrt(np.mean(unit_rms(gradient) ** 2)) == pytest.approx(1)
+
+
+def test_a_filter_of_brightness_alone_keeps_its_noise():
+    inputs = layers.Input((*SHAPE, 1))
+    outputs = layers.Conv2D(1, 1, name="brightness", kernel_initializer="ones")(inputs)
+    images, activations = ascend_filters(keras.Model(inputs, outputs), "brightness", [0], steps=5, **SETTINGS)
+    noise = np.random.default_rng([5, 0]).standard_normal(SHAPE, dtype=np.float32)
+    np.testing.assert_allclose(images[0], standardized(noise), atol=1e-5)
+    np.testing.assert_allclose(activations, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
