@@ -121,7 +121,6 @@ def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):
 
     Returns:
         The tiles' centres in data coordinates: float (n, 2), x and y.
-
     """
     number, height, width = images.shape
     columns = min(columns, number)

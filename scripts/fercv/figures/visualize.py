@@ -35,7 +35,6 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
         probabilities: (n,), of the predicted classes.
         threshold: heat above which a pixel was kept, in [0, 1].
         title: heading of the figure.
-
     """
     number, height, width = originals.shape
     figure = Figure(figsize=(8, 2 + 1.8 * number * height / width))
@@ -76,7 +75,6 @@ def filters_figure(images, title, columns=None, numbers=None):
         title: heading of the figure, such as "Filters of layer block4_pool (# Ascent Epoch 200)".
         columns: number of columns; by default a square grid, at most 24 wide.
         numbers: the filters' indices in their layer, from 0; by default the first n.
-
     """
     number = len(images)
     columns = columns or min(24, math.ceil(math.sqrt(number)))
@@ -99,7 +97,6 @@ def feature_maps_figure(image, maps, title):
         image: (h, w), grey values as uint8, or as float in [0, 1].
         maps: float (rows, columns, channels), one sample's activations.
         title: heading of the figure.
-
     """
     channels = maps.shape[2]
     columns = min(22, math.ceil(math.sqrt(channels)))
