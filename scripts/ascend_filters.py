@@ -3,7 +3,7 @@
 import numpy as np
 
 from fercv.engine.setup import set_up
-from fercv.nets.models import find_layer, in_precision, load_model
+from fercv.nets.models import find_layer, load_model, with_precision
 from fercv.visualize.filters import ascend_filters
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
@@ -18,7 +18,7 @@ def main(snakemake):
     loaded = load_model(
         snakemake.input[0], snakemake.params.architecture, image_size=tuple(snakemake.params.image_size)
     )
-    model = in_precision(engine.precision, loaded)
+    model = with_precision(loaded, engine.precision)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,

@@ -171,12 +171,12 @@ def takes_images(model, image_size: tuple[int, int]) -> bool:
     return len(shape) != 3 or shape[-1] != 1 or tuple(shape[:2]) == (height, width)
 
 
-def in_precision(precision: str, model):
-    """A model that computes in a precision: itself in float32, a copy of the same weights in bfloat16.
+def with_precision(model, precision: str):
+    """A model that computes in a precision: the model itself for float32, else a mixed-precision copy of it.
 
     Args:
-        precision: `float32` or `bfloat16`.
-        model: a float32 Keras model, as `load_model` gives it.
+        model: float32 Keras model, as `load_model` gives it.
+        precision: `float32`, or `bfloat16` for Keras' mixed_bfloat16 policy (weights stay float32).
     """
     if precision == "float32":
         return model

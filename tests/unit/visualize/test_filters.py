@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.nets.models import in_precision
+from fercv.nets.models import with_precision
 from fercv.visualize.filters import ascend_filters, centred, unit_rms
 from fercv.workflow.errors import InputError
 
@@ -165,8 +165,8 @@ def test_memory_is_bounded_by_the_batch(monkeypatch):
 @pytest.mark.parametrize("layer", ["normalization", "deeper"])
 def test_in_bfloat16_nearly_the_same_is_ascended(layer):
     exact = make_convolution_model()
-    rounded = in_precision("bfloat16", exact)
-    assert in_precision("float32", exact) is exact
+    rounded = with_precision(exact, "bfloat16")
+    assert with_precision(exact, "float32") is exact
     assert rounded.get_layer("deeper").compute_dtype == "bfloat16"
     results = [ascend_filters(model, layer, range(3), steps=20, **SETTINGS) for model in (exact, rounded)]
     assert results[1].images.dtype == np.float32
@@ -178,6 +178,6 @@ def test_in_bfloat16_nearly_the_same_is_ascended(layer):
 
 def test_on_gpus_batch_normalization_stays_one_with_a_deterministic_gradient(monkeypatch):
     monkeypatch.setattr("fercv.nets.models.on_processor", lambda: False)
-    normalization = in_precision("bfloat16", make_convolution_model()).get_layer("normalization")
+    normalization = with_precision(make_convolution_model(), "bfloat16").get_layer("normalization")
     assert type(normalization) is layers.BatchNormalization
     assert normalization.compute_dtype == "bfloat16"
