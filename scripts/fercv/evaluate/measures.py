@@ -1,4 +1,4 @@
-"""Measures of the folds' predictions, and what can be said about them over the folds."""
+"""Measures of predictions: of one fold, of each class over all folds, and over the epochs of training."""
 
 from collections.abc import Sequence
 
@@ -94,8 +94,8 @@ def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         class_names: names of the k classes.
 
     Returns:
-        One row a class: class, support (true samples), predicted (samples given this class), precision, recall, f1;
-        what would be 0 / 0 is NaN.
+        One row a class: class, support (samples of the class), predicted (samples that were taken for it), precision,
+        recall, f1. A measure that is 0 / 0 is NaN.
     """
     hits, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -119,8 +119,8 @@ def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row an epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
-        sample standard deviation over the folds, 0 for one fold. Where early stopping ended some folds before, the
-        others are averaged; folds says how many they are.
+        sample standard deviation over the folds, 0 for one fold. Where early stopping has ended some folds, the mean is
+        over the others; folds is their number.
     """
     epochs = histories.groupby("epoch")
     curves = pd.DataFrame({"folds": epochs["fold"].nunique()})

@@ -1,4 +1,4 @@
-"""Pictures of what is seen inside the models. Each function takes finished arrays and returns a Figure."""
+"""Pictures of saliency, filters and feature maps. Each function takes finished arrays and returns a Figure."""
 
 import math
 
@@ -68,7 +68,7 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
 
 @style.context(STYLE)
 def filters_figure(images, title, columns=None, numbers=None):
-    """Grid of the images that excite filters most, each on a grey scale from its own minimum to its own maximum.
+    """Grid of the images that activate filters, each on a grey scale from its own minimum to its own maximum.
 
     Args:
         images: float (n, h, w).
@@ -91,7 +91,7 @@ def filters_figure(images, title, columns=None, numbers=None):
 
 @style.context(STYLE)
 def feature_maps_figure(image, maps, title):
-    """An image and the feature maps that a layer makes of it, each on a scale from its own minimum to its own maximum.
+    """An image and its feature maps in a layer, each on a scale from its own minimum to its own maximum.
 
     Args:
         image: (h, w), grey values as uint8, or as float in [0, 1].
