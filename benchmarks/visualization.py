@@ -35,11 +35,11 @@ def build():
 
 def in_batches(model, filters, steps, precision="bfloat16"):
     """This program's way."""
-    from fercv.nets.models import in_precision
+    from fercv.nets.models import with_precision
     from fercv.visualize.filters import ascend_filters
 
     ascend_filters(
-        in_precision(precision, model),
+        with_precision(model, precision),
         LAYER,
         range(filters),
         image_shape=(48, 48),

@@ -1,9 +1,9 @@
-"""Find by gradient ascent an image that drives each filter of a layer."""
+"""Find by gradient ascent an image that activates each filter of a layer strongly."""
 
 import numpy as np
 
 from fercv.engine.setup import set_up
-from fercv.nets.models import find_layer, in_precision, load_model
+from fercv.nets.models import find_layer, load_model, with_precision
 from fercv.visualize.filters import ascend_filters
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
@@ -11,20 +11,18 @@ from fercv.workflow.hashing import derive_seed
 
 def main(snakemake):
     """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
-    settings, layer = snakemake.params.filters, snakemake.wildcards.layer
-    seed = derive_seed(snakemake.params.seed, snakemake.wildcards.model, layer, "ascent")
-    params = snakemake.params
+    params, layer = snakemake.params, snakemake.wildcards.layer
+    settings, image_size = params.filters, tuple(params.image_size)
+    seed = derive_seed(params.seed, snakemake.wildcards.model, layer, "ascent")
     engine = set_up(seed=seed, precision=params.precision, width=params.width, **jobs.resources(snakemake))
-    loaded = load_model(
-        snakemake.input[0], snakemake.params.architecture, image_size=tuple(snakemake.params.image_size)
-    )
-    model = in_precision(engine.precision, loaded)
+    loaded = load_model(snakemake.input[0], params.architecture, image_size=image_size)
+    model = with_precision(loaded, engine.precision)
     filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,
         layer,
         filters,
-        image_shape=tuple(snakemake.params.image_size),
+        image_shape=image_size,
         steps=settings["steps"],
         step_size=settings["step_size"],
         seed=seed,

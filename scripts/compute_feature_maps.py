@@ -1,4 +1,4 @@
-"""Compute what a layer makes of one image."""
+"""Compute the output of a layer for one image."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Draw the images that drive the filters of a layer."""
+"""Draw the images that activate the filters of a layer strongly."""
 
 import numpy as np
 

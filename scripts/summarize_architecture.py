@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fercv.engine.setup import set_up
-from fercv.nets.models import build_model
+from fercv.nets.models import build_model, summary_text
 from fercv.workflow import jobs
 
 
@@ -12,9 +12,7 @@ def main(snakemake):
     set_up(seed=0, **jobs.resources(snakemake))
     params = snakemake.params
     model = build_model(params.architecture, (*params.image_size, 1), len(params.classes), params.settings)
-    lines = []
-    model.summary(line_length=110, print_fn=lines.append)
-    Path(snakemake.output[0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    Path(snakemake.output[0]).write_text(summary_text(model), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Keras 3 and its backend, TensorFlow by default, imported the same for every user.
+"""Keras 3 and its backend, which is TensorFlow by default, imported with the same settings for every user.
 
 Every module that needs Keras takes it from here (`from fercv.engine.backend import keras`), so that the settings below
-hold before anything is built. What only one backend can do stands in the file of that backend, `native` here.
+hold before anything is built. What Keras does not offer is done by the backend itself: `native` is the module
+on_tensorflow, on_jax or on_torch, whichever the backend is.
 """
 
 import contextlib
@@ -11,16 +12,16 @@ import platform
 import sys
 import tempfile
 
-# Keras reads its backend while it is imported; a user's ~/.keras/keras.json must not decide it.
+# Keras chooses its backend while it is imported. Without this variable a user's ~/.keras/keras.json would decide.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextlib.contextmanager
 def silent_import():
-    """Keep what TensorFlow's C++ part prints while it is imported off the terminal, unless the import fails.
+    """Hide what TensorFlow's C++ part prints while it is imported; show it where the import fails.
 
-    TF 2.21 prints four lines about its build before it heeds TF_CPP_MIN_LOG_LEVEL, and would in each job.
+    Each job would print four lines: TensorFlow 2.21 describes its build before it reads TF_CPP_MIN_LOG_LEVEL.
     """
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -29,7 +30,7 @@ def silent_import():
         try:
             yield
         except KeyboardInterrupt:
-            # In the seconds that this takes a traceback would tell nobody anything.
+            # The import takes seconds. A traceback through it would help nobody.
             sys.exit(130)
         except BaseException:
             printed.seek(0)
@@ -55,7 +56,7 @@ else:
 
 __all__ = ["BACKEND", "keras", "native", "software"]
 
-# TensorFlow advises against tracing a function anew, which every fold's own model makes necessary.
+# TensorFlow warns where a function is traced again. Here that is necessary, as every fold has a model of its own.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
@@ -64,6 +65,6 @@ keras.config.set_dtype_policy("float32")
 
 
 def software() -> dict[str, str]:
-    """The versions of what computes, e.g. {"keras": "3.15.1", "numpy": "2.4.6", "python": ..., "tensorflow": ...}."""
+    """Versions of the software that computes: {"keras": "3.15.1", "numpy": ..., "python": ..., "tensorflow": ...}."""
     versions = {"keras": keras.__version__, "numpy": np.__version__, "python": platform.python_version()}
     return versions | {BACKEND: native.VERSION}

@@ -1,4 +1,4 @@
-"""What a job computes on, and in which precision."""
+"""The devices that a job computes on, and the precision that it computes in."""
 
 import contextlib
 import logging
@@ -12,23 +12,26 @@ log = logging.getLogger("fercv")
 
 
 def devices() -> list[str]:
-    """Names of the devices that Keras computes on: its GPUs or TPUs, and the processor where it has none."""
+    """Names of the devices that Keras computes on: its GPUs or TPUs, or the processor where it has none."""
     return native.devices()
 
 
 def on_processor() -> bool:
-    """Whether Keras computes on the processor, for want of a GPU or TPU that it can use."""
+    """Whether Keras computes on the processor, because it can use no GPU or TPU."""
     return all("cpu" in name.lower() for name in devices())
 
 
 def take_gpu(name: str, jobs_per_gpu: int) -> None:
-    """Settle which GPU this process computes on, see `fercv.engine.leases`.
+    """Choose the GPU that this process computes on, see `fercv.engine.leases`.
 
-    A leased GPU that Keras cannot use is given back at once, with a warning that tells the mending.
+    A leased GPU that Keras cannot use is given back at once. A warning then says how to make it usable.
 
     Args:
         name: of the job, for messages, e.g. "cnn fold 03".
         jobs_per_gpu: how many jobs may compute on a GPU at a time; 0 for a job that computes on the processor.
+
+    Raises:
+        OSError: see `leases.lease_gpu`.
     """
     if jobs_per_gpu == 0:
         leases.hide_gpus()
@@ -40,18 +43,18 @@ def take_gpu(name: str, jobs_per_gpu: int) -> None:
     gpus = leases.nvidia_gpus()
     if gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         log.warning(
-            "nvidia-smi lists %d GPU(s), Keras sees none and computes on the processor; "
+            "nvidia-smi lists %d GPU(s), but Keras can use none and computes on the processor; "
             "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",
             len(gpus),
         )
 
 
 def choose_precision(asked: str, width: float) -> tuple[str, str]:
-    """What to compute with, and why.
+    """The precision to compute in, and why.
 
     Args:
-        asked: `float32` or `bfloat16`, which is what it will be, or `auto`: bfloat16 where the hardware computes in it
-            and the model is wide enough to gain by it, as benchmarks/README.md shows.
+        asked: `float32` or `bfloat16`, which are obeyed, or `auto`. `auto` chooses bfloat16 where the hardware computes
+            in it and the model is wide enough to gain by it, see benchmarks/README.md.
         width: the model's width multiplier, 1.0 for one of full width.
 
     Returns:
@@ -60,7 +63,7 @@ def choose_precision(asked: str, width: float) -> tuple[str, str]:
     if asked != "auto":
         return asked, "as the definition says"
     if width < 0.25:
-        return "float32", "as so narrow a model is faster with"
+        return "float32", "as a model this narrow is faster in it"
     if BACKEND != "tensorflow":
         return "float32", f"as {BACKEND} was not tried with bfloat16"
     computes, reason = processor_in_bfloat16() if on_processor() else native.gpus_in_bfloat16()

@@ -1,7 +1,8 @@
-"""What TensorFlow computes faster in another form than Keras gives it: the same sums, fewer passes over the memory.
+"""Layers and an optimizer's update that compute what Keras' own compute, but faster on TensorFlow.
 
-A model is trained with these and saved with Keras' own layers, which take the same weights. benchmarks/README.md has
-what each gains. Imported by fercv.engine.setup where TensorFlow is the backend.
+They pass over the memory fewer times. A model is trained with these layers and saved with Keras' own, which take the
+same weights. benchmarks/README.md shows what each gains. fercv.engine.setup imports this where TensorFlow is the
+backend.
 """
 
 from types import SimpleNamespace
@@ -10,20 +11,20 @@ import tensorflow as tf
 
 from fercv.engine.backend import keras
 
-# Positions of an image up to which the kernel gradient is computed as in `Conv2D`, and weights from which on compiling
-# their update takes less time than it saves in a few epochs.
+# An image of at most so many positions (height times width) is small, see `Conv2D`.
 SMALL_IMAGE = 36
+# Compiling the update of at least so many weights takes less time than it saves in a few epochs.
 MANY_WEIGHTS = 5_000_000
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer by one fused operation, in the precision of its input, with sums in float32 all the same.
+    """Keras' layer in one fused operation. Input and output keep their precision, and sums are made in float32.
 
-    Keras casts bfloat16 to float32 and back, and passes over the input some ten times.
+    Keras' own layer casts bfloat16 to float32 and back, and passes over the input some ten times.
     """
 
     def call(self, inputs, training=None, mask=None):
-        """As Keras' layer: (n, height, width, channels), float32 or bfloat16, to the same; others are left to it."""
+        """As Keras' layer. Inputs (n, height, width, channels) are fused; for others Keras' own code runs."""
         plain = self.axis in (-1, 3) and self.scale and self.center and mask is None
         if len(inputs.shape) != 4 or not plain or self.synchronized or self.renorm:
             return super().call(inputs, training=training, mask=mask)
@@ -33,7 +34,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             inputs, self.gamma.value, self.beta.value, **moving, epsilon=self.epsilon, is_training=learning
         )
         if learning:
-            # The operation gives the variance of the population that the batch is a sample of, Keras keeps the batch's.
+            # The operation divides the sum of squared deviations by count - 1; Keras divides it by count.
             count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
             for kept, new in [(self.moving_mean, mean), (self.moving_variance, variance * (count - 1) / count)]:
                 kept.assign(kept * self.momentum + new * (1 - self.momentum))
@@ -41,14 +42,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras' layer with another way to the same kernel gradient where images are small.
+    """Keras' layer, which computes the gradient of its kernel in another way where images are small.
 
-    The gradient is itself a convolution: of the inputs by the outputs' gradients, with images in the place of channels.
-    In bfloat16 oneDNN runs that faster than its own function for it, the more so the fewer positions there are.
+    That gradient is itself a convolution: of the inputs with the gradients of the outputs, where the images of the
+    batch take the place of the channels. In bfloat16 oneDNN computes this convolution faster than it runs its own
+    function for the gradient. The fewer positions an image has, the larger is the difference.
     """
 
     def call(self, inputs):
-        """As Keras' layer; what is not a plain "same" convolution of a small image is left to it."""
+        """As Keras' layer. For anything but a plain "same" convolution of a small image Keras' own code runs."""
         settings = (self.padding, self.strides, self.dilation_rate, self.groups, self.data_format, self.use_bias)
         plain = settings == ("same", (1, 1), (1, 1), 1, "channels_last", True)
         small = inputs.shape[1] * inputs.shape[2] <= SMALL_IMAGE
@@ -60,23 +62,33 @@ class Conv2D(keras.layers.Conv2D):
 
 @tf.custom_gradient
 def convolve(inputs, kernel, bias):
-    """A "same" convolution with strides of 1 and odd kernel sizes, and its gradients; see `Conv2D`."""
+    """A "same" convolution with strides of 1 and odd kernel sizes, and its gradients, see `Conv2D`.
+
+    Args:
+        inputs: (n, height, width, channels), float32 or bfloat16, as are the other two.
+        kernel: (kernel height, kernel width, channels, filters).
+        bias: (filters,).
+
+    Returns:
+        (n, height, width, filters), and a function from their gradients to those of the three arguments.
+    """
 
     def gradients(errors):
         margins = [[0, 0], *([size // 2] * 2 for size in kernel.shape[:2]), [0, 0]]
         of_kernel = tf.nn.conv2d(tf.transpose(inputs, [3, 1, 2, 0]), tf.transpose(errors, [1, 2, 0, 3]), 1, margins)
         of_inputs = tf.nn.conv2d_transpose(errors, kernel, tf.shape(inputs), 1)
-        # The gradient that belongs to bias_add sums in bfloat16, whose eight bits lose a long sum; this in float32.
+        # TensorFlow's own gradient of bias_add sums in bfloat16, whose eight bits are too few for a long sum.
+        # tf.reduce_sum sums in float32.
         return of_inputs, tf.transpose(of_kernel, [1, 2, 0, 3]), tf.reduce_sum(errors, [0, 1, 2])
 
     return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "SAME"), bias), gradients
 
 
 def training_layers(on_processor: bool):
-    """`keras.layers` with those of this module in the place of Keras' own.
+    """`keras.layers`, with the layers of this module in the place of Keras' own.
 
     Args:
-        on_processor: whether the model computes on a processor, which `Conv2D` is for; in bfloat16 alone.
+        on_processor: whether the model computes on a processor. `Conv2D` is for processors, and for bfloat16.
     """
     own = {"BatchNormalization": BatchNormalization}
     if on_processor and keras.config.dtype_policy().compute_dtype == "bfloat16":
@@ -85,7 +97,7 @@ def training_layers(on_processor: bool):
 
 
 def compile_update(optimizer, weights: int) -> None:
-    """Have XLA compile an optimizer's update of many weights: one pass over them, where Keras makes about ten.
+    """Have XLA compile an optimizer's update of many weights into one pass over them; Keras makes about ten.
 
     Args:
         optimizer: a Keras optimizer, changed in place.

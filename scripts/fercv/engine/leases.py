@@ -1,8 +1,8 @@
-"""One GPU for each job of one machine, where no scheduler hands them out.
+"""One GPU for each job on one machine, where no scheduler assigns them.
 
-Snakemake's local executor counts GPUs at best; which one a job is to use it tells none, and all would take the first.
-Here a job leases one: each GPU has a lock file for every job that may use it at a time, and who holds one of them
-computes on that GPU. The kernel releases the lock when the process dies, however that happens.
+Snakemake's local executor at best counts GPUs. It does not tell a job which GPU to use, and all jobs would use the
+first. So a job leases one: each GPU has as many lock files as jobs may use it at a time, and a job that holds one of
+these locks computes on that GPU. The kernel releases the lock when the process ends, even where it is killed.
 """
 
 import logging
@@ -18,18 +18,18 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger("fercv")
 
-# What tells CUDA and ROCm which GPUs there are.
+# CUDA and ROCm use the GPUs that these name.
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 SECONDS_BETWEEN_TRIES = 1
-# The lock that this process holds. It is kept until the process ends, which is when the GPU's memory is free again.
+# The lock that this process holds. It is kept until the process ends: only then is the GPU's memory free again.
 leases: list[FileLock] = []
 
 
 def lease_gpu(name: str, jobs_per_gpu: int) -> None:
-    """Let this process see one GPU, which it shares with few enough others; wait where none has room.
+    """Let this process see one GPU that fewer than `jobs_per_gpu` others use; wait until there is one.
 
-    Nothing happens where there is no GPU, or where a variable tells already which one to use: a scheduler or the user
-    has set it then. To be called before anything computes.
+    Nothing happens where there is no GPU, or where a scheduler or the user has set one of VARIABLES. Call it before
+    anything computes.
 
     Args:
         name: of the job, for messages, e.g. "cnn fold 03".
@@ -53,7 +53,7 @@ def lease_gpu(name: str, jobs_per_gpu: int) -> None:
     gpu = take_free_place(places)
     if gpu is None:
         log.warning(
-            "%s: waiting for one of %d GPU(s), each is leased to %d job(s), as many as gpus.jobs_per_gpu allows",
+            "%s: waiting for one of %d GPU(s); each is leased to %d job(s), and gpus.jobs_per_gpu allows no more",
             name, len(gpus), jobs_per_gpu,
         )  # fmt: skip
     while gpu is None:
@@ -66,7 +66,7 @@ def lease_gpu(name: str, jobs_per_gpu: int) -> None:
 def take_free_place(places: list[tuple[str, Path]]) -> str | None:
     """Lock the first file of (GPU, lock file) that nobody holds; return its GPU, or None where all are held."""
     for gpu, path in places:
-        # A lock of another kind would outlive a killed process.
+        # filelock's soft locks would outlive a killed process.
         lock = FileLock(path, thread_local=False, fallback_to_soft=False)
         try:
             lock.acquire(timeout=0)
@@ -78,21 +78,21 @@ def take_free_place(places: list[tuple[str, Path]]) -> str | None:
 
 
 def release_gpu() -> None:
-    """Let others have the GPU that this process leased and does not use."""
+    """Give back the GPU that this process leased and cannot use."""
     while leases:
         leases.pop().release()
 
 
 def hide_gpus() -> None:
-    """Keep this process off the GPUs, for which it has not asked; what a scheduler or the user has set is left."""
+    """Hide all GPUs from this process, unless a scheduler or the user has set one of VARIABLES."""
     if not any(variable in os.environ for variable in VARIABLES):
         os.environ.update(dict.fromkeys(VARIABLES[:2], "-1"))
 
 
 def nvidia_gpus() -> list[str]:
-    """UUIDs of the GPUs that nvidia-smi lists, and of the instances of one that is divided by MIG instead of it.
+    """UUIDs of the GPUs that nvidia-smi lists. A GPU that MIG divides is replaced by its instances.
 
-    CUDA numbers GPUs in another order than nvidia-smi does, so only the UUID tells which one is meant, see
+    CUDA numbers GPUs in another order than nvidia-smi, so only a UUID is unambiguous, see
     https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#env-vars.
     """
     listed = output_of("nvidia-smi", "-L")
@@ -106,7 +106,7 @@ def amd_gpus() -> list[str]:
 
 
 def output_of(program: str, *arguments: str) -> str:
-    """What a program prints; nothing where it is not there, fails or hangs."""
+    """What a program prints; an empty text where it is missing, fails or takes more than a minute."""
     if shutil.which(program) is None:
         return ""
     try:

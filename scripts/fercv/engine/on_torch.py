@@ -1,4 +1,4 @@
-"""What the engine asks of PyTorch itself. Imported by fercv.engine.backend where it is Keras' backend."""
+"""What PyTorch itself does for the engine. fercv.engine.backend imports this where PyTorch is Keras' backend."""
 
 import keras
 import torch
@@ -9,21 +9,16 @@ VERSION = torch.__version__
 
 
 def fix_order(threads: int) -> None:
-    """Leave threads and order as they are: no more than TensorFlow's was tried."""
+    """Do nothing: threads and the order of sums are fixed for TensorFlow alone."""
 
 
 def devices() -> list[str]:
-    """Names of the devices that Keras computes on: its GPUs or TPUs, and the processor where it has none."""
-    return keras.distribution.list_devices()
-
-
-def gpus_in_bfloat16() -> tuple[bool, str]:
-    """Whether all GPUs compute in bfloat16, and why, for the log."""
-    return False, "as torch was not tried with bfloat16"
+    """Name of the device that Keras puts tensors on, e.g. ["cuda:0"]. Keras lists no devices of PyTorch."""
+    return [str(keras.ops.zeros(()).device)]
 
 
 def value_and_gradient(score):
-    """Refuse: `keras.ops` has no gradients, and those of PyTorch were not tried."""
+    """Refuse with an InputError: `keras.ops` has no gradients, and those of PyTorch are not used here."""
     raise InputError(
         "KERAS_BACKEND is 'torch': saliency and gradient ascent need TensorFlow; unset KERAS_BACKEND for them"
     )

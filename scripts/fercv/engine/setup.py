@@ -1,4 +1,4 @@
-"""Settling what a job computes on and with: one call, before anything is built."""
+"""One call before anything is built: it settles the GPU, the threads, the seeds and the precision of a job."""
 
 import logging
 from typing import NamedTuple
@@ -10,11 +10,11 @@ log = logging.getLogger("fercv")
 
 
 class Engine(NamedTuple):
-    """What a job computes with, all that its last bits depend on besides its input.
+    """What a job computes with. The last bits of its results depend on this and on its input alone.
 
     software: versions, see `backend.software`.
     precision: `float32` or `bfloat16`.
-    threads: processor threads.
+    threads: number of processor threads.
     devices: names, see `devices.devices`.
     """
 
@@ -27,18 +27,18 @@ class Engine(NamedTuple):
 def set_up(
     name: str, seed: int, *, threads: int = 1, jobs_per_gpu: int = 0, precision: str = "float32", width: float = 1.0
 ) -> Engine:
-    """Settle GPU, threads, seeds and precision, in the order that they need. Call it once, before anything is built.
+    """Settle GPU, precision, threads and seeds, in this order. Call it once, before anything is built.
 
-    A GPU must be chosen before the backend looks for one, and the precision follows from the GPU.
+    The GPU must be chosen before the backend looks for one, and `auto` chooses the precision by the GPU.
 
     Args:
         name: of the job, for messages, e.g. "cnn fold 03".
         seed: seed of weights, dropout and everything else that Keras draws, 0 <= seed < 2**32.
-        threads: processor threads of this job.
+        threads: number of processor threads that this job may use.
         jobs_per_gpu: how many jobs may compute on a GPU at a time; 0 for a job that computes on the processor.
         precision: `float32`, `bfloat16` for Keras' mixed_bfloat16 policy (weights stay float32), or `auto`, see
             `devices.choose_precision`.
-        width: the model's width multiplier, which `auto` goes by.
+        width: the model's width multiplier, on which `auto` depends.
     """
     take_gpu(name, jobs_per_gpu)
     precision, reason = choose_precision(precision, width)
@@ -50,7 +50,7 @@ def set_up(
 
 
 def training_layers():
-    """The layers to build a model of that is to be trained: `keras.layers`, or faster ones of the same weights."""
+    """Layers for building a model that will be trained: `keras.layers`, or faster layers with the same weights."""
     if BACKEND != "tensorflow":
         return keras.layers
     from fercv.engine import fused
@@ -59,7 +59,7 @@ def training_layers():
 
 
 def compile_update(optimizer, weights: int) -> None:
-    """Make an optimizer faster, in place, where its update of that many weights takes a good part of a step."""
+    """Make an optimizer's update of so many weights faster, in place, where that is worth the time of compiling it."""
     if BACKEND == "tensorflow" and on_processor():
         from fercv.engine import fused
 

@@ -1,4 +1,4 @@
-"""What can be said over the folds: means, intervals, and paired differences of models."""
+"""Statistics over the folds: means, intervals, and paired differences of models."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -8,7 +8,7 @@ import pandas as pd
 
 from fercv.workflow.errors import InputError
 
-# SciPy is imported where it is used: that takes longer than all else that a plot needs.
+# SciPy is imported where it is used, because that takes longer than importing everything else here.
 
 CONFIDENCE = 0.95
 
@@ -41,8 +41,8 @@ def corrected_interval(values: np.ndarray) -> tuple[float, float, float, float, 
     degrees of freedom.
 
     This is a heuristic, made for repeated random splits. No unbiased estimator of the variance of K-fold
-    cross-validation exists (Bengio & Grandvalet 2004, JMLR 5). The interval speaks of the choice of training and test
-    samples; it knows nothing of training again from other random numbers or of images from another source.
+    cross-validation exists (Bengio & Grandvalet 2004, JMLR 5). The interval covers the choice of training and test
+    samples. It does not cover training again with other random numbers, nor images from another source.
 
     Args:
         values: float (K,), one a fold: a measure, or the paired differences of two models.

@@ -1,4 +1,4 @@
-"""Measures of the folds' predictions, and what can be said about them over the folds."""
+"""Measures of predictions: of one fold, of each class over all folds, and over the epochs of training."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,31 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     return confusion_matrix(labels, predicted, labels=np.arange(classes)).astype(np.int64)
 
 
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Average the cross-entropy of the true classes: minus the natural logarithm of their probabilities.
+
+    This is scikit-learn's `log_loss` on float32 numbers: every probability is first brought into the range from
+    1.2e-7, float32's epsilon, to 1 - 1.2e-7. A probability of 0 therefore costs 15.9 nats.
+
+    Args:
+        labels: int (n,), true classes, 0 to classes - 1.
+        probabilities: (n, classes), computed with as float32.
+
+    Returns:
+        Nats a sample; NaN where a probability is NaN or infinite, which scikit-learn would refuse.
+    """
+    from sklearn.metrics import log_loss as mean_cross_entropy
+
+    probabilities = np.asarray(probabilities, dtype=np.float32)
+    if not np.isfinite(probabilities).all():
+        return float("nan")
+    return float(mean_cross_entropy(labels, probabilities, labels=np.arange(probabilities.shape[1])))
+
+
 def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, float]:
     """Measure one fold's predictions.
 
-    The class predicted is the most probable one, the first on a tie.
+    The predicted class is the most probable one, the first on a tie.
 
     Args:
         predictions: one row a sample: index, label (int), then one probability per class in the order of class_names.
@@ -62,25 +83,6 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     }
 
 
-def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean cross-entropy, in nats a sample, by scikit-learn's function of this name.
-
-    A probability counts as at least 1.2e-7, the resolution of the float32 numbers that the models compute with.
-
-    Args:
-        labels: int (n,), true classes.
-        probabilities: float32 (n, classes).
-
-    Returns:
-        The loss; NaN where a probability is no number, as after a training that diverged.
-    """
-    from sklearn import metrics
-
-    if np.isnan(probabilities).any():
-        return float("nan")
-    return float(metrics.log_loss(labels, probabilities, labels=np.arange(probabilities.shape[1])))
-
-
 def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
     """Measure each class on the confusion counts pooled over all folds.
 
@@ -92,8 +94,8 @@ def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         class_names: names of the k classes.
 
     Returns:
-        One row a class: class, support (true samples), predicted (samples given this class), precision, recall, f1;
-        what would be 0 / 0 is NaN.
+        One row a class: class, support (samples of the class), predicted (samples that were taken for it), precision,
+        recall, f1. A measure that is 0 / 0 is NaN.
     """
     hits, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -117,8 +119,8 @@ def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row an epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
-        sample standard deviation over the folds, 0 for one fold. Where early stopping ended some folds before, the
-        others are averaged; folds says how many they are.
+        sample standard deviation over the folds, 0 for one fold. Where early stopping has ended some folds, the mean is
+        over the others; folds is their number.
     """
     epochs = histories.groupby("epoch")
     curves = pd.DataFrame({"folds": epochs["fold"].nunique()})

@@ -16,7 +16,6 @@ def samples_figure(rows, title, show_names=True):
             or as float in [0, 1]. The number of images may differ from row to row; h and w may not.
         title: heading of the figure.
         show_names: False leaves the class names out, for a reader who is to guess them.
-
     """
     columns = max(len(images) for images in rows.values())
     height, width = next(iter(rows.values())).shape[1:]

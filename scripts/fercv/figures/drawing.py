@@ -99,7 +99,7 @@ def own_scale(images):
 
 
 def draw_numbered_tiles(axes, images, numbers, columns, colour_map, width):
-    """Tiles with their number above each; `width` is what the grid will measure, in inches."""
+    """Draw tiles, each with its number above it, on a grid of `width` inches."""
     tile = width / columns
     font_size = float(np.clip(72 * tile / 7, 6, 9))
     centres = draw_tiles(axes, images, columns, gap=0.06, colour_map=colour_map, headroom=1.5 * font_size / 72 / tile)
@@ -109,7 +109,7 @@ def draw_numbered_tiles(axes, images, numbers, columns, colour_map, width):
 
 
 def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):
-    """Lay images out on a grid that is one picture in one axes: hundreds of axes would take minutes.
+    """Draw images on a grid, as one picture in one axes: hundreds of axes would take minutes.
 
     Args:
         axes: where to draw; its unit becomes the width of a tile.
@@ -117,16 +117,15 @@ def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):
         columns: tiles in a row.
         gap: between two tiles, in widths of a tile.
         colour_map: name of matplotlib's colour map for 0 to 1.
-        headroom: left free above each tile, in widths of a tile.
+        headroom: free space above each tile, in widths of a tile.
 
     Returns:
         The tiles' centres in data coordinates: float (n, 2), x and y.
-
     """
     number, height, width = images.shape
     columns = min(columns, number)
     rows = math.ceil(number / columns)
-    # Small images are enlarged first, so that a gap of a fraction of their pixels can be drawn.
+    # Small images are enlarged first, so that a gap can be narrower than one of their pixels.
     enlargement = math.ceil(96 / width)
     tile_height, tile_width = height * enlargement, width * enlargement
     between, above = round(gap * tile_width), round(headroom * tile_width)
@@ -147,7 +146,7 @@ def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):
 
 
 def close_slack(figure, *axes):
-    """Lower the figure by the height that its pictures, of fixed proportions, leave unused."""
+    """Make the figure lower by the height that its pictures leave unused, as their proportions are fixed."""
     figure.draw_without_rendering()
     slack = min(one.get_position(original=True).height - one.get_position().height for one in axes)
     figure.set_figheight(figure.get_figheight() * (1 - slack))

@@ -1,6 +1,7 @@
 """Pictures of accuracy, confusion and comparison. Each function takes finished tables and returns a Figure."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import style
@@ -11,8 +12,27 @@ from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import BLUE, GREY, INK, STYLE, VERMILLION, WIDTH, close_slack, set_heading, wrapped
 
+
+class Series(NamedTuple):
+    """How one column of a table is drawn, the same in every part of a picture."""
+
+    column: str
+    name: str
+    colour: str
+    marker: str
+    line_style: object = "solid"
+
+
+CURVES = (
+    Series("accuracy", "training", VERMILLION, "s", (0, (5, 2))),
+    Series("val_accuracy", "validation", BLUE, "o"),
+)
+MEASURES = (
+    Series("accuracy", "Accuracy", BLUE, "o"),
+    Series("balanced_accuracy", "Balanced accuracy", VERMILLION, "D"),
+)
 SHARE_MAP = "magma_r"
-# Points; a diamond of a circle's size looks larger.
+# Points; a diamond looks larger than a circle of its size.
 MARKER_SIZES = {"o": 7, "D": 6}
 
 
@@ -26,83 +46,96 @@ def accuracy_figure(histories, curves, title):
             one row for an epoch: means over the folds that reached it, their standard deviations (NaN where there is
             only one fold), and how many folds those are.
         title: heading of the figure.
-
     """
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.add_subplot()
     curves = curves.sort_values("epoch")
-    epochs = curves["epoch"].to_numpy()
-    folds = int(curves["folds"].max())
-    single_epoch = len(epochs) == 1
-    series = [
-        ("accuracy", "training", VERMILLION, (0, (5, 2)), "s"),
-        ("val_accuracy", "validation", BLUE, "solid", "o"),
-    ]
-    final = []
-    legend = []
-    for offset, (column, name, colour, line_style, marker) in zip((-0.06, 0.06), series, strict=True):
-        # With one epoch only, both series would stand on the same spot: side by side, the folds beside their mean.
-        shift = offset if single_epoch else 0.0
-        mean = curves[column].to_numpy()
-        spread = curves[f"{column}_spread"].fillna(0.0).to_numpy()
-        for _, fold in histories.sort_values(["fold", "epoch"]).groupby("fold"):
-            fold_marker = "o" if len(fold) == 1 else ""
-            axes.plot(
-                fold["epoch"] + 1.5 * shift, fold[column], color=colour, alpha=0.25, lw=0.7, marker=fold_marker, ms=4
-            )
-        if single_epoch:
-            axes.errorbar(epochs + shift, mean, spread, fmt="none", ecolor=colour, elinewidth=2, capsize=7)
-        else:
-            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
-        marked = marker if len(epochs) <= 25 else ""
-        line_drawing = {"color": colour, "lw": 2, "ls": line_style, "marker": marked, "ms": 6, "mec": "white"}
-        axes.plot(epochs + shift, mean, zorder=3, **line_drawing)
-        legend.append(Line2D([], [], label=f"{name}, {_mean_of(folds)}", **line_drawing))
-        final.append((mean[-1], spread[-1], name, colour))
-    if folds > 1 and single_epoch:
-        legend.append(Line2D([], [], color=GREY, lw=2, label="±1 standard deviation over the folds"))
-        legend.append(Line2D([], [], color=GREY, alpha=0.5, ls="", marker="o", ms=4, label="single folds"))
-    elif folds > 1:
-        legend.append(Patch(color=GREY, alpha=0.3, lw=0, label="±1 standard deviation over the folds"))
-        legend.append(Line2D([], [], color=GREY, alpha=0.5, lw=0.8, label="single folds"))
-
-    axes.set_ylim(0, 1)
-    axes.set_xlim(0.5, epochs[-1] + 0.5)
-    axes.set_yticks(np.linspace(0, 1, 11))
-    round_epochs = MaxNLocator(nbins=12, integer=True).tick_values(1, epochs[-1])
-    axes.set_xticks([1, *(epoch for epoch in round_epochs if 1 < epoch <= epochs[-1])])
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel("Accuracy")
-    axes.grid(axis="y")
-    _mark_final_values(axes, final, folds)
+    # With one epoch only, both series would stand on the same spot: they are drawn side by side.
+    shifts = (-0.06, 0.06) if len(curves) == 1 else (0.0, 0.0)
+    for series, shift in zip(CURVES, shifts, strict=True):
+        _draw_single_folds(axes, histories, series, shift)
+        _draw_mean_and_spread(axes, curves, series, shift)
+    _scale_accuracy_axes(axes, int(curves["epoch"].iloc[-1]))
+    _mark_final_values(axes, curves)
     _mark_early_stopping(axes, curves)
     set_heading(figure, title)
-    figure.legend(handles=legend, loc="outside lower center", ncols=4, columnspacing=1.4, handlelength=2.6)
+    handles = _accuracy_legend(curves)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.4, handlelength=2.6)
     return figure
 
 
-def _mean_of(folds):
-    return "one fold" if folds == 1 else f"mean of {folds} folds"
+def _draw_single_folds(axes, histories, series, shift):
+    """Draw each fold as a thin line, or as a dot beside the mean where it has one epoch."""
+    for _, fold in histories.sort_values(["fold", "epoch"]).groupby("fold"):
+        marker = "o" if len(fold) == 1 else ""
+        epochs = fold["epoch"] + 1.5 * shift
+        axes.plot(epochs, fold[series.column], color=series.colour, alpha=0.25, lw=0.7, marker=marker, ms=4)
 
 
-def _mark_final_values(axes, final, folds):
-    """Write the two series' last values at their ends, the labels moved apart where they would overlap."""
+def _draw_mean_and_spread(axes, curves, series, shift):
+    """Draw the mean over the folds as a line within a band, or as a dot with a bar where there is one epoch."""
+    epochs, mean = curves["epoch"].to_numpy(), curves[series.column].to_numpy()
+    spread = _spread(curves, series).to_numpy()
+    if len(epochs) == 1:
+        axes.errorbar(epochs + shift, mean, spread, fmt="none", ecolor=series.colour, elinewidth=2, capsize=7)
+    else:
+        axes.fill_between(epochs, mean - spread, mean + spread, color=series.colour, alpha=0.22, lw=0)
+    axes.plot(epochs + shift, mean, zorder=3, **_line_of(series, curves))
+
+
+def _spread(curves, series):
+    return curves[f"{series.column}_spread"].fillna(0.0)
+
+
+def _line_of(series, curves):
+    """How the mean of a series is drawn, in the picture and in its legend."""
+    marker = series.marker if len(curves) <= 25 else ""
+    return {"color": series.colour, "lw": 2, "ls": series.line_style, "marker": marker, "ms": 6, "mec": "white"}
+
+
+def _scale_accuracy_axes(axes, last_epoch):
+    axes.set_ylim(0, 1)
+    axes.set_xlim(0.5, last_epoch + 0.5)
+    axes.set_yticks(np.linspace(0, 1, 11))
+    round_epochs = MaxNLocator(nbins=12, integer=True).tick_values(1, last_epoch)
+    axes.set_xticks([1, *(epoch for epoch in round_epochs if 1 < epoch <= last_epoch)])
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel("Accuracy")
+    axes.grid(axis="y")
+
+
+def _accuracy_legend(curves):
+    folds = int(curves["folds"].max())
+    mean_of = "one fold" if folds == 1 else f"mean of {folds} folds"
+    handles = [Line2D([], [], label=f"{series.name}, {mean_of}", **_line_of(series, curves)) for series in CURVES]
+    if folds == 1:
+        return handles
+    spread, single = "±1 standard deviation over the folds", "single folds"
+    if len(curves) == 1:
+        handles.append(Line2D([], [], color=GREY, lw=2, label=spread))
+        handles.append(Line2D([], [], color=GREY, alpha=0.5, ls="", marker="o", ms=4, label=single))
+    else:
+        handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=spread))
+        handles.append(Line2D([], [], color=GREY, alpha=0.5, lw=0.8, label=single))
+    return handles
+
+
+def _mark_final_values(axes, curves):
+    """Write the last values of both series at their ends, and move the two texts apart where they would overlap."""
     least_distance, margin = 0.13, 0.05
-    final = sorted(final, key=lambda series: series[0])
-    heights = np.array([series[0] for series in final])
+    last = curves.iloc[-1]
+    lower, upper = sorted(CURVES, key=lambda series: last[series.column])
+    heights = np.array([last[lower.column], last[upper.column]])
     heights += np.array([-0.5, 0.5]) * max(0.0, least_distance - (heights[1] - heights[0]))
     heights += max(0.0, margin - heights[0]) - max(0.0, heights[1] - (1 - margin))
-    for height, (value, spread, name, colour) in zip(heights, final, strict=True):
+    for height, series in zip(heights, (lower, upper), strict=True):
+        text = f"{series.name}\n{last[series.column]:.3f}"
+        if curves["folds"].max() > 1:
+            text += f" ± {_spread(curves, series).iloc[-1]:.3f}"
         axes.text(
-            1.012,
-            height,
-            f"{name}\n{value:.3f}" + (f" ± {spread:.3f}" if folds > 1 else ""),
-            transform=axes.get_yaxis_transform(),
-            color=colour,
-            weight="bold",
-            va="center",
+            1.012, height, text, transform=axes.get_yaxis_transform(), color=series.colour, weight="bold", va="center",
             linespacing=1.3,
-        )
+        )  # fmt: skip
 
 
 def _mark_early_stopping(axes, curves):
@@ -132,38 +165,57 @@ def confusion_figure(counts, class_names, title):
         counts: int array (k, k), rows are true classes, columns predicted ones. A row may be empty.
         class_names: the k names, in the order of the rows.
         title: heading of the figure.
-
     """
     counts = np.asarray(counts)
-    classes = len(class_names)
     totals = counts.sum(axis=1)
     shares = np.divide(counts, totals[:, None], out=np.full(counts.shape, np.nan), where=totals[:, None] > 0)
-
-    width = min(WIDTH, 4.6 + 0.85 * classes)
+    width = min(WIDTH, 4.6 + 0.85 * len(class_names))
     figure = Figure(figsize=(width, 1.4 * width))
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap=SHARE_MAP, vmin=0, vmax=1)
+    _draw_cell_borders(axes, len(class_names))
+    _name_classes(axes, class_names, totals)
+    _write_cells(axes, image, shares, counts)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=28, pad=0.03)
+    bar.set_label("Share of the true class")
+    bar.outline.set_visible(False)
+    bar.set_ticks(np.linspace(0, 1, 6), labels=[f"{percent}%" for percent in range(0, 101, 20)])
+    set_heading(figure, title)
+    close_slack(figure, axes)
+    return figure
+
+
+def _draw_cell_borders(axes, classes):
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
-    label_size = float(np.clip(90 / classes, 8, 10))
+
+
+def _name_classes(axes, class_names, totals):
+    """Write the names beside rows and columns; those of the columns slanted where they would overlap."""
+    classes = len(class_names)
+    size = float(np.clip(90 / classes, 8, 10))
     names = [wrapped(name, 18) for name in class_names]
     slanted = max(len(line) for name in names for line in name.splitlines()) * classes > 70
     slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-    axes.set_xticks(range(classes), class_names if slanted else names, fontsize=label_size, **slant)
+    axes.set_xticks(range(classes), class_names if slanted else names, fontsize=size, **slant)
     separator = "  " if classes > 10 else "\n"
     rows = [f"{name}{separator}n = {total:,}" for name, total in zip(names, totals, strict=True)]
-    axes.set_yticks(range(classes), rows, fontsize=label_size)
+    axes.set_yticks(range(classes), rows, fontsize=size)
     axes.set_xlabel("Predicted class", weight="bold", labelpad=8)
     axes.set_ylabel("True class", weight="bold", labelpad=8)
 
+
+def _write_cells(axes, image, shares, counts):
+    """Write the share and the count into each cell, in a colour that stands out from the cell's."""
+    classes = len(shares)
     percent_size = float(np.clip(80 / classes, 7, 12))
     count_size = max(5.5, percent_size * 0.72)
     # Small cells have room for the digits only.
     sign, grouping = ("", "d") if classes > 12 else ("%", ",d")
-    for row, column in np.ndindex(counts.shape):
+    for row, column in np.ndindex(shares.shape):
         share = shares[row, column]
         if np.isnan(share):
             axes.text(column, row, "no data", ha="center", va="center", color=GREY, fontsize=count_size)
@@ -172,13 +224,6 @@ def confusion_figure(counts, class_names, title):
         cell = {"ha": "center", "color": _text_colour(image.to_rgba(share))}
         axes.text(column, row + 0.04, f"{percent}{sign}", va="bottom", fontsize=percent_size, **cell)
         axes.text(column, row + 0.08, f"{counts[row, column]:{grouping}}", va="top", fontsize=count_size, **cell)
-    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=28, pad=0.03)
-    bar.set_label("Share of the true class")
-    bar.outline.set_visible(False)
-    bar.set_ticks(np.linspace(0, 1, 6), labels=[f"{percent}%" for percent in range(0, 101, 20)])
-    set_heading(figure, title)
-    close_slack(figure, axes)
-    return figure
 
 
 def _text_colour(rgba):
@@ -201,7 +246,6 @@ def comparison_figure(folds, summary, differences, title="Comparison of the mode
             paired over the folds. Drawn only where there are at least two models.
         title: heading of the figure.
         interval: what low and high are, for the legend.
-
     """
     models = list(dict.fromkeys(summary["model"]))
     pairs = list(dict.fromkeys(zip(differences["model"], differences["versus"], strict=True)))
@@ -209,56 +253,66 @@ def comparison_figure(folds, summary, differences, title="Comparison of the mode
     heights = [0.75 * len(models) + 0.6] + ([0.5 * len(pairs) + 0.6] if with_differences else [])
     figure = Figure(figsize=(WIDTH, sum(heights) + 1.3))
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
-    measures = [("accuracy", "Accuracy", BLUE, "o"), ("balanced_accuracy", "Balanced accuracy", VERMILLION, "D")]
-
-    shared = None
-    for column, (measure, name, colour, marker) in enumerate(measures):
-        axes = figure.add_subplot(grid[0, column], sharex=shared, sharey=shared)
-        shared = shared or axes
-        for position, model in enumerate(models):
-            values = folds.loc[folds["model"] == model].sort_values("fold")[measure].to_numpy()
-            axes.scatter(values, position + 0.2 + _offsets(len(values), 0.13), s=16, color=colour, alpha=0.45, lw=0)
-            row = summary[(summary["model"] == model) & (summary["measure"] == measure)].iloc[0]
-            _draw_interval(axes, row, position - 0.1, colour, marker)
-            _draw_value(
-                axes, row["mean"], position - 0.1, colour, f"{row['mean']:.3f}", (0, 5), ha="center", va="bottom"
-            )
-        axes.set_title(name)
-        axes.grid(axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    first = None
+    for column, series in enumerate(MEASURES):
+        axes = figure.add_subplot(grid[0, column], sharex=first, sharey=first)
         axes.tick_params(axis="y", length=0, labelleft=column == 0)
-    shared.set_yticks(range(len(models)), [wrapped(model, 22) for model in models], fontsize=10)
-    shared.set_ylim(len(models) - 0.45, -0.6)
-    shared.margins(x=0.08)
-
+        _draw_models(axes, series, models, folds, summary)
+        first = first or axes
+    first.set_yticks(range(len(models)), [wrapped(model, 22) for model in models], fontsize=10)
+    first.set_ylim(len(models) - 0.45, -0.6)
+    first.margins(x=0.08)
     if with_differences:
-        axes = figure.add_subplot(grid[1, :])
-        axes.axvline(0, color=INK, lw=1.2)
-        for offset, (measure, _, colour, marker) in zip((-0.18, 0.18), measures, strict=True):
-            for position, (model, versus) in enumerate(pairs):
-                chosen = (differences["model"] == model) & (differences["versus"] == versus)
-                row = differences[chosen & (differences["measure"] == measure)].iloc[0]
-                _draw_interval(axes, row, position + offset, colour, marker)
-                end = np.nanmax([row["mean"], row["high"]])
-                _draw_value(axes, end, position + offset, colour, f"{row['mean']:+.3f}", (6, 0), ha="left", va="center")
-        axes.set_yticks(range(len(pairs)), [f"{model}\nminus {versus}" for model, versus in pairs])
-        axes.set_ylim(len(pairs) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.set_title("Paired differences over the same folds")
-        axes.set_xlabel("Difference (right of zero: the model named first is better)")
-        axes.grid(axis="x")
-        # Room for the value that stands right of the longest interval.
-        left, right = axes.get_xlim()
-        axes.set_xlim(left, right + 0.06 * (right - left))
+        _draw_differences(figure.add_subplot(grid[1, :]), pairs, differences)
+    figure.legend(handles=_comparison_legend(interval), loc="outside lower center", ncols=3)
+    set_heading(figure, title)
+    return figure
+
+
+def _draw_models(axes, series, models, folds, summary):
+    """Draw a measure of each model: every fold as a dot, and above them the mean and its interval."""
+    for position, model in enumerate(models):
+        values = folds.loc[folds["model"] == model].sort_values("fold")[series.column].to_numpy()
+        heights = position + 0.2 + _offsets(len(values), 0.13)
+        axes.scatter(values, heights, s=16, color=series.colour, alpha=0.45, lw=0)
+        row = summary[(summary["model"] == model) & (summary["measure"] == series.column)].iloc[0]
+        _draw_interval(axes, row, position - 0.1, series)
+        place = (row["mean"], position - 0.1)
+        _write_value(axes, place, f"{row['mean']:.3f}", series.colour, (0, 5), ha="center", va="bottom")
+    axes.set_title(series.name)
+    axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+
+
+def _draw_differences(axes, pairs, differences):
+    """Draw the mean difference of each pair of models and its interval, in both measures."""
+    axes.axvline(0, color=INK, lw=1.2)
+    for offset, series in zip((-0.18, 0.18), MEASURES, strict=True):
+        for position, (model, versus) in enumerate(pairs):
+            chosen = (differences["model"] == model) & (differences["versus"] == versus)
+            row = differences[chosen & (differences["measure"] == series.column)].iloc[0]
+            _draw_interval(axes, row, position + offset, series)
+            end = (np.nanmax([row["mean"], row["high"]]), position + offset)
+            _write_value(axes, end, f"{row['mean']:+.3f}", series.colour, (6, 0), ha="left", va="center")
+    axes.set_yticks(range(len(pairs)), [f"{model}\nminus {versus}" for model, versus in pairs])
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("Paired differences over the same folds")
+    axes.set_xlabel("Difference (right of zero: the model named first is better)")
+    axes.grid(axis="x")
+    # Room for the value that stands right of the longest interval.
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.06 * (right - left))
+
+
+def _comparison_legend(interval):
     handles = [Line2D([], [], color=GREY, ls="", marker="o", ms=4, alpha=0.6, label="one fold")]
-    for _, name, colour, marker in measures:
+    for _, name, colour, marker, _ in MEASURES:
         label = f"{name.lower()}: mean, {interval}"
         handles.append(
             Line2D([], [], color=colour, lw=2.4, marker=marker, ms=MARKER_SIZES[marker], mec="white", label=label)
         )
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    set_heading(figure, title)
-    return figure
+    return handles
 
 
 def _offsets(number, reach):
@@ -267,13 +321,11 @@ def _offsets(number, reach):
     return reach * (2 * np.mod((np.arange(number) + 0.5) * golden_ratio, 1.0) - 1)
 
 
-def _draw_interval(axes, row, position, colour, marker):
+def _draw_interval(axes, row, position, series):
     if math.isfinite(row["low"]) and math.isfinite(row["high"]):
-        axes.plot([row["low"], row["high"]], [position, position], color=colour, lw=2.4)
-    axes.plot(row["mean"], position, marker, color=colour, ms=MARKER_SIZES[marker], mec="white")
+        axes.plot([row["low"], row["high"]], [position, position], color=series.colour, lw=2.4)
+    axes.plot(row["mean"], position, series.marker, color=series.colour, ms=MARKER_SIZES[series.marker], mec="white")
 
 
-def _draw_value(axes, x, y, colour, text, offset, **alignment):
-    axes.annotate(
-        text, (x, y), offset, textcoords="offset points", color=colour, fontsize=9, weight="bold", **alignment
-    )
+def _write_value(axes, place, text, colour, offset, **alignment):
+    axes.annotate(text, place, offset, textcoords="offset points", color=colour, fontsize=9, weight="bold", **alignment)

@@ -1,4 +1,4 @@
-"""Pictures of what is seen inside the models. Each function takes finished arrays and returns a Figure."""
+"""Pictures of saliency, filters and feature maps. Each function takes finished arrays and returns a Figure."""
 
 import math
 
@@ -35,7 +35,6 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
         probabilities: (n,), of the predicted classes.
         threshold: heat above which a pixel was kept, in [0, 1].
         title: heading of the figure.
-
     """
     number, height, width = originals.shape
     figure = Figure(figsize=(8, 2 + 1.8 * number * height / width))
@@ -69,14 +68,13 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
 
 @style.context(STYLE)
 def filters_figure(images, title, columns=None, numbers=None):
-    """Grid of the images that excite filters most, each on a grey scale from its own minimum to its own maximum.
+    """Grid of the images that activate filters, each on a grey scale from its own minimum to its own maximum.
 
     Args:
         images: float (n, h, w).
         title: heading of the figure, such as "Filters of layer block4_pool (# Ascent Epoch 200)".
         columns: number of columns; by default a square grid, at most 24 wide.
         numbers: the filters' indices in their layer, from 0; by default the first n.
-
     """
     number = len(images)
     columns = columns or min(24, math.ceil(math.sqrt(number)))
@@ -93,13 +91,12 @@ def filters_figure(images, title, columns=None, numbers=None):
 
 @style.context(STYLE)
 def feature_maps_figure(image, maps, title):
-    """An image and the feature maps that a layer makes of it, each on a scale from its own minimum to its own maximum.
+    """An image and its feature maps in a layer, each on a scale from its own minimum to its own maximum.
 
     Args:
         image: (h, w), grey values as uint8, or as float in [0, 1].
         maps: float (rows, columns, channels), one sample's activations.
         title: heading of the figure.
-
     """
     channels = maps.shape[2]
     columns = min(22, math.ceil(math.sqrt(channels)))

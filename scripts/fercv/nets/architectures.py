@@ -25,7 +25,7 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
     changed its naming scheme within block 3.
 
     Args:
-        layers: `keras.layers`, or what stands in its place.
+        layers: `keras.layers`, or a stand-in for it.
         image_shape: (height, width, 1).
         classes: number of classes.
         width: factor on the number of filters and units of every hidden layer.
@@ -33,7 +33,7 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
         batch_normalization: whether the convolutions are followed by batch normalization.
 
     Raises:
-        InputError: nothing would be left of an image after five times halving it.
+        InputError: the images are too small to be halved five times.
     """
     if min(image_shape[:2]) < 32:
         raise InputError(
@@ -103,7 +103,7 @@ def architecture_names() -> list[str]:
 
 
 def find_architecture(name: str):
-    """The function of an architecture. A model is rebuilt by what is found here, see rules/common.smk, `looked_up`."""
+    """The function of an architecture. Of all architectures, a model's files follow from this one alone."""
     return globals()[name]
 
 
@@ -118,12 +118,12 @@ def settings_of(architecture: str) -> dict[str, object]:
 
 
 def layer_names(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict) -> dict[str, str]:
-    """The layers of an architecture that it named, its input aside: {name: kind}, found without importing Keras.
+    """The named layers of an architecture, without its input: {name: kind}, found without importing Keras.
 
     The function is called with a stand-in for `keras.layers` that only notes each layer.
 
     Raises:
-        InputError: the function does with layers what the stand-in can't follow, or refuses its arguments itself.
+        InputError: the function uses layers in a way that the stand-in cannot follow, or refuses its arguments itself.
     """
     names = {}
 

@@ -1,7 +1,10 @@
 """Models: built, saved and loaded, asked for predictions, and taken apart by layers."""
 
+import contextlib
+import io
 import json
 import math
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -16,7 +19,7 @@ from fercv.nets.architectures import find_architecture
 from fercv.workflow.errors import InputError
 from fercv.workflow.messages import did_you_mean
 
-# The zip format cannot date a file before this day; a model file carries it instead of the time of its making.
+# The earliest date that the zip format knows. In a model file it stands in the place of the time of saving.
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -43,14 +46,59 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
     return model
 
 
+def summary_text(model) -> str:
+    """Keras' summary of a model as text. No cell is cut off, and the text is the same for every terminal and locale.
+
+    Every column is as wide as its longest entry. A list of several shapes or inputs may take several lines.
+
+    Args:
+        model: Keras model in the functional style, as `build_model` gives it.
+    """
+    layers = model.operations
+    names = [f"{layer.name} ({type(layer).__name__})" for layer in layers]
+    shapes = [str(output.shape) for layer in layers for output in keras.tree.flatten(layer.output)]
+    counts = [f"{model.count_params():,}", "Param #"]
+    inputs = [f"{layer.name}[00][00], " for layer in layers]
+    # Borders and margins take up to four characters of a column. Keras leaves the column of inputs out where each layer
+    # has one input, the layer before it.
+    widths = [max(map(len, entries)) + 4 for entries in (names, [*shapes, "Output Shape"], counts, inputs)]
+    ends = np.cumsum(widths)
+    line_length = int(ends[-1])
+    # Keras multiplies these by line_length and rounds down. The half makes up for rounding errors.
+    positions = [(end + 0.5) / line_length for end in ends]
+    parts = []
+    with text_console(line_length):
+        model.summary(line_length=line_length, positions=positions, print_fn=parts.append)
+    return "".join(parts)
+
+
+@contextlib.contextmanager
+def text_console(columns: int):
+    """Within this context Keras prints lines of up to so many columns, with the characters of UTF-8.
+
+    Keras prints by the library Rich, which otherwise takes the width from the variable COLUMNS or from the terminal,
+    and the characters of a table's borders from the encoding of standard output.
+    """
+    columns_before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(columns)
+    try:
+        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+            yield
+    finally:
+        if columns_before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns_before
+
+
 def save_model(model, path) -> None:
-    """Save a model in Keras' format, equal bytes for equal weights.
+    """Save a model in Keras' format. Equal weights give equal bytes.
 
     Keras writes the time of saving into the zip's entries and its metadata, and memory addresses as names of shared
-    objects into its configuration; the times are set to a fixed date, the objects numbered from 1.
+    objects into its configuration. Here all times become one fixed date, and the objects are numbered from 1.
     """
     numbers = {}
-    # Beside the file, where there must be room for it anyway; a kill leaves it to the next attempt.
+    # This file stands beside the other, on the same disk. After a kill it stays, and the next attempt replaces it.
     unfixed = Path(path).with_name(f"part.{Path(path).name}")
     try:
         model.save(unfixed)
@@ -74,12 +122,12 @@ def save_model(model, path) -> None:
 def load_model(
     path, architecture: str | None = None, classes: int | None = None, image_size: tuple[int, int] | None = None
 ):
-    """Load a saved model for prediction: float32, uncompiled, and never running code that a file might hold.
+    """Load a saved model for prediction: float32 and uncompiled. Code that the file may hold never runs.
 
     Args:
-        path: of a file in Keras' format.
+        path: a file in Keras' format.
         architecture: the name that the model must have; None takes any.
-        classes: the number of classes that it must tell apart; None takes any.
+        classes: the number of classes that it must have; None takes any.
         image_size: (height, width) of the images that it must take; None takes any.
 
     Raises:
@@ -87,16 +135,16 @@ def load_model(
     """
     mending = "delete it to have its fold trained again"
     try:
-        # Keras would take other suffixes for other formats, which may hold pickles.
+        # Keras chooses the format by the suffix of the name, and files of other formats may hold pickles.
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip file")
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except MemoryError:
         raise
     except Exception as error:
-        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a GPU that is full
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, where a GPU has no memory left
             raise
-        # h5py raises OSErrors of its own for weights that are damaged; only the system's have a number.
+        # An OSError with a number comes from the system; one without comes from h5py, of damaged weights.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split())
@@ -119,16 +167,16 @@ def takes_images(model, image_size: tuple[int, int]) -> bool:
     shape, (height, width) = model.input_shape[1:], image_size
     if not all(isinstance(size, int) for size in shape) or math.prod(shape) != height * width:
         return False
-    # As many pixels in rows of another length would be another image.
+    # The same pixels in rows of another length would be another image.
     return len(shape) != 3 or shape[-1] != 1 or tuple(shape[:2]) == (height, width)
 
 
-def in_precision(precision: str, model):
-    """A model that computes in a precision: itself in float32, a copy of the same weights in bfloat16.
+def with_precision(model, precision: str):
+    """A model that computes in a precision: the model itself for float32, else a mixed-precision copy of it.
 
     Args:
-        precision: `float32` or `bfloat16`.
-        model: a float32 Keras model, as `load_model` gives it.
+        model: float32 Keras model, as `load_model` gives it.
+        precision: `float32`, or `bfloat16` for Keras' mixed_bfloat16 policy (weights stay float32).
     """
     if precision == "float32":
         return model
@@ -185,7 +233,7 @@ def logits_model(model):
         model: Keras model whose last layer is a softmax, or a dense layer with a softmax; it is left as it is.
 
     Returns:
-        Keras model of the same inputs and weights that gives the logits, float32 in what a dense last layer computes.
+        Keras model of the same inputs and weights that gives the logits; a last dense layer gives them in float32.
 
     Raises:
         InputError: the last layer is no softmax.

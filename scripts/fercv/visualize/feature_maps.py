@@ -1,4 +1,4 @@
-"""Feature maps: what a layer makes of one image."""
+"""Feature maps: the output of a layer for one image."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Gradient ascent in image space: an image that drives one filter of a layer as far as it goes."""
+"""Gradient ascent in image space: for each filter of a layer an image that activates it strongly."""
 
 import logging
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ def ascend_filters(
     """Ascend the mean activation of each filter of a layer, starting from random noise.
 
     Activation maximization after Erhan et al. (2009, "Visualizing higher-layer features of a deep network"), who
-    bound the norm of the image; here each image is brought back to zero mean and unit variance after each step, as the
-    models see no others. The noise of filter f is drawn from (seed, f). An image therefore does not depend on
-    the filters beside it, only, through rounding, on how many go together: many steps across the kinks of a network can
-    amplify that.
+    bound the norm of the image. Here each image is brought back to zero mean and unit variance after each step, because
+    the models see only such images. The noise of filter f is drawn from (seed, f), so an image does not depend on the
+    other filters. Through rounding it depends a little on how many images ascend together, and many steps can amplify
+    that.
 
     Args:
         model: Keras model of inputs (height, width, 1) or of as many pixels in one row.
@@ -47,7 +47,7 @@ def ascend_filters(
         steps: how many steps are made.
         step_size: length of a step as root mean square over the pixels, in standard deviations of the image.
         seed: seed of the noise, 0 or more.
-        batch_size: how many images ascend at a time, by one call a step; it bounds the memory.
+        batch_size: how many images ascend together at most; it bounds the memory.
 
     Returns:
         images: float32 (n, height, width), zero mean and unit variance; activations: float32 (n, steps + 1), before
@@ -57,33 +57,38 @@ def ascend_filters(
         InputError: the model has no such layer or filter, or Keras runs on another backend than TensorFlow.
     """
     output = _layer_output(model, layer_name)
-    for index in filters:
-        if not 0 <= index < output.shape[-1]:
-            raise InputError(
-                f"layer {layer_name!r} of model {model.name!r} has no filter {index}: choose from 0 to "
-                f"{output.shape[-1] - 1}"
-            )
+    _check_filters(filters, output.shape[-1], f"layer {layer_name!r} of model {model.name!r}")
     score_gradient = _mean_activation_gradient(model, output)
     filters = np.asarray(filters, dtype=np.int32)
-    images = np.empty((len(filters), *image_shape), dtype=np.float32)
-    activations = np.empty((len(filters), steps + 1), dtype=np.float32)
-    reacts = np.empty(len(filters), dtype=bool)
     size = min(batch_size, len(filters))
+    batches = []
     for start in range(0, len(filters), size):
-        # A last batch that is short repeats the last filter, as another number of rows would be rounded otherwise.
-        batch = np.minimum(np.arange(start, start + size), len(filters) - 1)
-        ascended = np.stack([_standardize(_noise(seed, index, image_shape)) for index in filters[batch]])
-        for step in range(steps + 1):
-            scores, gradients = map(keras.ops.convert_to_numpy, score_gradient(ascended, filters[batch]))
-            activations[batch, step] = scores
-            if step < steps:
-                ascended = _standardize(ascended + step_size * _scale(gradients))
-        images[batch] = ascended
-        reacts[batch] = gradients.any(axis=(1, 2))
+        # A short last batch repeats the last filter: a batch of another size would be rounded differently.
+        batch = filters[np.minimum(np.arange(start, start + size), len(filters) - 1)]
+        noise = np.stack([_noise(seed, index, image_shape) for index in batch])
+        batches.append(_ascend(score_gradient, noise, batch, steps, step_size))
+    images, activations, reacts = (np.concatenate(parts)[: len(filters)] for parts in zip(*batches, strict=True))
     if not reacts.all():
         silent = ", ".join(map(str, filters[~reacts]))
         log.warning("layer %r: no gradient reaches the images of the filters %s; they show noise", layer_name, silent)
     return AscendedFilters(images, activations)
+
+
+def _ascend(score_gradient, images: np.ndarray, filters: np.ndarray, steps: int, step_size: float):
+    """Ascend a batch of images; return them, their activations, and whether the last gradient of each was not zero."""
+    images, activations = unit_rms(centred(images)), []
+    for step in range(steps + 1):
+        scores, gradients = map(keras.ops.convert_to_numpy, score_gradient(images, filters))
+        activations.append(scores)
+        if step < steps:
+            images = unit_rms(centred(images + step_size * unit_rms(gradients)))
+    return images, np.stack(activations, axis=1), gradients.any(axis=(1, 2))
+
+
+def _check_filters(filters: Sequence[int], number: int, place: str) -> None:
+    for index in filters:
+        if not 0 <= index < number:
+            raise InputError(f"{place} has no filter {index}: choose from 0 to {number - 1}")
 
 
 def _layer_output(model, layer_name: str):
@@ -110,11 +115,17 @@ def _noise(seed: int, index: int, image_shape: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng([seed, index]).standard_normal(image_shape, dtype=np.float32)
 
 
-def _standardize(images: np.ndarray) -> np.ndarray:
-    return _scale(images - images.mean(axis=(-2, -1), keepdims=True))
+def centred(images: np.ndarray) -> np.ndarray:
+    """Each image less its mean; float32 (n, height, width) to the same. An image of one grey becomes zeros."""
+    return images - images.mean(axis=(-2, -1), keepdims=True)
 
 
-def _scale(images: np.ndarray) -> np.ndarray:
-    """Scale each image to a root mean square of 1; one of zeros, the gradient of a filter that never fires, stays."""
+def unit_rms(images: np.ndarray) -> np.ndarray:
+    """Scale each image to a root mean square of 1; float32 (n, height, width) to the same.
+
+    An image of zeros stays as it is: it is the gradient of a filter that reacts to nothing. Any other image is scaled,
+    however faint it is, as gradients are. `preprocessing.standardize` leaves a faint image faint, so that the rounding
+    errors in an image of one grey do not become a pattern.
+    """
     size = np.sqrt(np.mean(np.square(images), axis=(-2, -1), keepdims=True))
     return np.divide(images, size, out=np.zeros_like(images), where=size > 0)

@@ -37,8 +37,8 @@ def compute_saliency(score_gradient, images: np.ndarray, classes: np.ndarray, ba
     Args:
         score_gradient: what `class_score_gradient` returns.
         images: float32 (n, height, width, 1), standardized as `preprocessing.standardize` does.
-        classes: int (n,), the class in question, as a rule the predicted one.
-        batch_size: how many images are computed at a time, which bounds the memory.
+        classes: int (n,), the class whose logit is meant, usually the predicted one.
+        batch_size: how many images are computed together at most; it bounds the memory.
 
     Returns:
         float32 (n, height, width), divided by its maximum in each image, so from 0 to 1; zeros where the gradient is

@@ -133,7 +133,7 @@ def test_a_job_that_waits_says_for_what_and_afterwards_how_long(machine):
     assert first.stdout.readline().startswith("CUDA_VISIBLE_DEVICES=GPU-0 ")
     second = machine.start("01", 1)
     said = second.stderr.readline()
-    assert said.startswith("cnn fold 01: waiting for one of 1 GPU(s), each is leased to 1 job(s)")
+    assert said.startswith("cnn fold 01: waiting for one of 1 GPU(s); each is leased to 1 job(s)")
     first.kill()
     assert second.stdout.readline().startswith("CUDA_VISIBLE_DEVICES=GPU-0 ")
     assert second.stderr.readline().startswith("cnn fold 01: has GPU GPU-0, after ")

@@ -5,128 +5,95 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import REPOSITORY, nvidia_smi_of
+from helpers import REPOSITORY
 
-from fercv.engine import devices, leases
+from fercv.engine import devices, setup
 from fercv.engine.backend import keras, native
+from fercv.engine.setup import Engine, set_up
+
+
+@pytest.fixture(autouse=True)
+def in_float32_again():
+    yield
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture
-def nvidia_smi(tmp_path, monkeypatch):
-    """A stand-in for nvidia-smi that lists two GPUs, of which Keras sees none, and a folder for what is leased."""
-    nvidia_smi_of(tmp_path, 2)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(leases.tempfile, "tempdir", str(tmp_path))
-    # Set first, so that what a test makes of them is undone at its end.
-    for variable in leases.VARIABLES:
-        monkeypatch.setenv(variable, "-1")
-        monkeypatch.delenv(variable)
+def called(monkeypatch):
+    """The steps of `set_up`, in the order in which they are first called, and the GPU that was visible then."""
+    order = {}
+
+    def record(module, name):
+        function = getattr(module, name)
+
+        def recorded(*arguments, **keywords):
+            order.setdefault(name, os.environ.get("CUDA_VISIBLE_DEVICES"))
+            return function(*arguments, **keywords)
+
+        monkeypatch.setattr(module, name, recorded)
+
+    for module, name in [
+        (setup, "take_gpu"), (native, "devices"), (setup, "choose_precision"), (native, "fix_order"),
+        (keras.utils, "set_random_seed"), (keras.config, "set_dtype_policy"),
+    ]:  # fmt: skip
+        record(module, name)
+    return order
 
 
-def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_for_others(
-    nvidia_smi, monkeypatch, caplog
-):
-    devices.take_gpu("cnn fold 00", 1)
-    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "2 GPU(s)" in record.getMessage()
-    assert "requirements-gpu.txt" in record.getMessage()
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-0"
-    assert leases.leases == []
+def test_the_gpu_is_taken_before_the_backend_counts_devices_and_before_the_precision_is_chosen(nvidia_smi, called):
+    set_up("cnn fold 00", 7, jobs_per_gpu=1, precision="auto")
+    assert list(called)[:3] == ["take_gpu", "devices", "choose_precision"]
+    assert called["take_gpu"] is None
+    assert called["devices"] == called["choose_precision"] == "GPU-0"
+    assert set(list(called)[3:]) == {"fix_order", "set_random_seed", "set_dtype_policy"}
 
 
-def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, monkeypatch, caplog):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    devices.take_gpu("cnn fold 00", 1)
-    assert not caplog.records
+def test_a_job_for_the_processor_hides_the_gpus_before_the_backend_counts_devices(nvidia_smi, called):
+    set_up("summarize_architecture cnn", 7)
+    assert called["devices"] == "-1"
 
 
-def test_a_job_that_asks_for_no_gpu_sees_none(nvidia_smi, caplog):
-    devices.take_gpu("summarize_architecture cnn", 0)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
-    assert not caplog.records
-
-
-def test_no_nvidia_smi_no_warning(tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    devices.take_gpu("cnn fold 00", 1)
-    assert not caplog.records
-
-
-def test_a_users_keras_json_changes_nothing_and_the_import_says_nothing(tmp_path):
-    hostile = {"backend": "torch", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
-    (tmp_path / "keras.json").write_text(json.dumps(hostile))
+@pytest.mark.parametrize(("precision", "policy"), [("float32", "float32"), ("bfloat16", "mixed_bfloat16")])
+def test_it_returns_what_was_used(precision, policy):
     code = (
-        "from fercv.engine.backend import keras; from fercv.nets.models import build_model;"
-        "m = build_model('cnn', (32, 48, 1), 3, {'width': 0.1});"
-        "print(keras.backend.backend(), keras.config.floatx(), keras.config.epsilon(), m.input_shape)"
+        "import json, sys; import tensorflow as tf; from fercv.engine.setup import set_up;"
+        "from fercv.engine.backend import keras;"
+        "engine = set_up('cnn fold 00', 7, threads=2, precision=sys.argv[1]);"
+        "tf.zeros(1);"
+        "used = [keras.__version__, keras.config.dtype_policy().name,"
+        "        tf.config.threading.get_intra_op_parallelism_threads(), keras.Variable(1.0).value.device];"
+        "print(json.dumps([engine, used]))"
     )
-    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "scripts")}
-    del environment["KERAS_BACKEND"]
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout == "tensorflow float32 1e-07 (None, 32, 48, 1)\n"
-    assert done.stderr == ""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
+    command = [sys.executable, "-c", code, precision]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    returned, (version, used_policy, threads, device) = json.loads(done.stdout)
+    engine = Engine(*returned)
+    assert engine.software["keras"] == version
+    assert set(engine.software) == {"keras", "numpy", "python", "tensorflow"}
+    assert engine.precision == precision
+    assert used_policy == policy
+    assert engine.threads == threads == 2
+    assert any(device.endswith(name) for name in engine.devices)
 
 
-def test_value_and_gradient_by_hand():
-    function = native.value_and_gradient(lambda x, scale: keras.ops.sum(scale * x * x, axis=1))
-    values, gradients = function(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32), np.array([[1.0], [2.0]], np.float32))
-    np.testing.assert_allclose(values, [5, 18])
-    np.testing.assert_allclose(gradients, [[2, 4], [12, 0]])
+def test_the_precision_that_auto_chooses_is_returned_used_and_logged(monkeypatch, caplog):
+    caplog.set_level("INFO", "fercv")
+    for computes, precision, policy in [(True, "bfloat16", "mixed_bfloat16"), (False, "float32", "float32")]:
+        monkeypatch.setattr(devices, "on_processor", lambda: True)
+        monkeypatch.setattr(devices, "processor_in_bfloat16", lambda computes=computes: (computes, "as it is"))
+        engine = set_up("cnn fold 00", 7, precision="auto")
+        assert engine.precision == precision
+        assert keras.config.dtype_policy().name == policy
+        assert caplog.messages[-1] == (
+            f"cnn fold 00: tensorflow on {', '.join(engine.devices)}, 1 threads, in {precision}, as it is"
+        )
 
 
-@pytest.mark.parametrize("asked", ["float32", "bfloat16"])
-def test_a_precision_that_is_asked_for_is_taken(asked):
-    assert devices.choose_precision(asked, 1.0) == (asked, "as the definition says")
-
-
-@pytest.mark.parametrize(
-    ("flags", "chosen", "reason"),
-    [
-        ("fpu avx512_bf16 sse2", "bfloat16", "the processor has avx512_bf16"),
-        ("fpu amx_bf16 avx512_bf16", "bfloat16", "the processor has amx_bf16 and avx512_bf16"),
-        ("fpu avx512f", "float32", "the processor has neither avx512_bf16 nor amx_bf16"),
-    ],
-)
-def test_the_precision_follows_what_the_processor_has(flags, chosen, reason, monkeypatch):
-    text = f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\nbogomips\t: 1\n\nprocessor\t: 1\n"
-    monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: text)
-    monkeypatch.setattr(devices, "on_processor", lambda: True)
-    assert devices.choose_precision("auto", 0.25) == (chosen, f"as {reason}")
-    assert devices.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "chosen", "reason"),
-    [
-        ([(8, 0), (9, 0)], "bfloat16", "the device computes in it"),
-        ([(9, 0), (7, 5)], "float32", "a GPU has compute capability 7.5, bfloat16 begins with 8.0"),
-        ([None], "float32", "a GPU does not tell whether it computes in bfloat16"),
-    ],
-)
-def test_the_precision_follows_what_the_gpus_can(capabilities, chosen, reason, monkeypatch):
-    import tensorflow as tf
-
-    monkeypatch.setattr(devices, "on_processor", lambda: False)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
-    monkeypatch.setattr(
-        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": gpu} if gpu else {}
-    )
-    assert devices.choose_precision("auto", 1.0) == (chosen, f"as {reason}")
-    assert devices.choose_precision("auto", 0.125) == ("float32", "as so narrow a model is faster with")
-
-
-def test_other_engines_compute_in_float32_unless_asked(monkeypatch):
-    monkeypatch.setattr(devices, "BACKEND", "jax")
-    assert devices.choose_precision("auto", 1.0) == ("float32", "as jax was not tried with bfloat16")
-    assert devices.choose_precision("bfloat16", 1.0)[0] == "bfloat16"
-
-
-def test_memory_of_gpus_is_taken_as_it_is_needed(monkeypatch):
-    import tensorflow as tf
-
-    grown = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind} 0", f"{kind} 1"])
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *arguments: grown.append(arguments))
-    native.fix_order(1)
-    assert grown == [("GPU 0", True), ("GPU 1", True)]
+def test_what_keras_draws_follows_from_the_seed():
+    drawn = []
+    for seed in (7, 7, 8):
+        set_up("tests", seed)
+        drawn.append(np.asarray(keras.initializers.GlorotUniform()((3, 4))))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).all()

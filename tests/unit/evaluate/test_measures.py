@@ -20,6 +20,46 @@ def test_confusion_counts_rows_are_true_classes():
     assert counts.tolist() == [[1, 1, 0], [0, 2, 1], [0, 0, 0]]
 
 
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+def test_log_loss_by_hand():
+    assert measures.log_loss(np.array([1, 1]), np.array([[0.5, 0.5], [0.75, 0.25]])) == pytest.approx(1.5 * np.log(2))
+
+
+def test_log_loss_of_a_tie_is_the_logarithm_of_the_number_of_classes():
+    assert measures.log_loss(np.array([0, 2]), np.full((2, 4), 0.25)) == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("lost", [0.0, 1e-38, 1e-9])
+@pytest.mark.filterwarnings("error")
+def test_log_loss_of_a_certain_mistake_is_that_of_float32s_epsilon(lost):
+    probabilities = np.array([[lost, 1 - lost]], dtype=np.float32)
+    assert measures.log_loss(np.array([0]), probabilities) == pytest.approx(-np.log(EPSILON))
+    assert measures.log_loss(np.array([1]), probabilities) == pytest.approx(EPSILON)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+@pytest.mark.parametrize("column", [0, 1], ids=["true class", "other class"])
+def test_log_loss_of_broken_probabilities_is_no_number(broken, column):
+    probabilities = np.full((3, 2), 0.5, dtype=np.float32)
+    probabilities[1, column] = broken
+    assert np.isnan(measures.log_loss(np.array([0, 0, 1]), probabilities))
+
+
+def test_log_loss_is_sklearns_to_the_bit():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 7, 200)
+    probabilities = generator.dirichlet([0.05] * 7, 200).astype(np.float32)
+    assert (probabilities < EPSILON).any()
+    expected = sklearn_metrics.log_loss(labels, probabilities, labels=range(7))
+    assert measures.log_loss(labels, probabilities) == expected
+    # Classes that are absent from the labels count as classes all the same.
+    few = labels < 2
+    expected = sklearn_metrics.log_loss(labels[few], probabilities[few], labels=range(7))
+    assert measures.log_loss(labels[few], probabilities[few]) == expected
+
+
 def test_fold_measures_by_hand():
     predictions = make_predictions([0, 0, 1, 1], [[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
     found = measures.fold_measures(predictions, NAMES)
@@ -101,16 +141,3 @@ def test_accuracy_curves_with_a_fold_stopped_early():
     np.testing.assert_allclose(curves["accuracy_spread"], [np.sqrt(0.02), np.sqrt(0.08), 0])
     np.testing.assert_allclose(curves["val_accuracy"], [0.3, 0.4, 0.6])
     np.testing.assert_allclose(curves["val_accuracy_spread"], [0, np.sqrt(0.02), 0], atol=1e-12)
-
-
-def test_log_loss_clips_at_the_resolution_of_float32():
-    certain = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
-    assert measures.log_loss(np.array([1, 1]), certain) == pytest.approx(
-        -np.log(np.finfo(np.float32).eps) / 2, rel=1e-5
-    )
-    assert measures.log_loss(np.array([0, 1]), certain) == pytest.approx(0, abs=2e-7)
-    assert measures.log_loss(np.array([0, 0]), np.full((2, 4), 0.25, np.float32)) == pytest.approx(np.log(4))
-
-
-def test_log_loss_of_a_model_that_diverged_is_no_number():
-    assert np.isnan(measures.log_loss(np.array([0]), np.array([[np.nan, np.nan]], np.float32)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.nets.models import build_model, load_model, save_model
+from fercv.nets.models import build_model, load_model, save_model, summary_text
 from fercv.workflow.errors import InputError
 
 
@@ -18,6 +18,33 @@ def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model.keras"
     save_model(build_model("fc", (8, 8, 1), 3, {"width": 0.01}), path)
     return path
+
+
+def test_a_summary_cuts_off_no_name_shape_count_or_input(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    layers, long = keras.layers, "a_layer_of_a_name_of_ninety_characters".ljust(90, "_")
+    inputs = [layers.Input((4000, 3000, 1), name=f"image_{number}") for number in range(3)]
+    branches = [layers.Conv2D(9, 3, name=f"{long}{number}")(image) for number, image in enumerate(inputs)]
+    outputs = layers.Softmax(name="out")(layers.Concatenate(name="all")(branches))
+    model = keras.Model(inputs, outputs)
+    text = summary_text(model)
+    assert os.environ["COLUMNS"] == "40"
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[0] == "│"]
+    assert ["image_1 (InputLayer)", "(None, 4000, 3000, 1)", "0", "-"] in rows
+    assert [f"{long}2 (Conv2D)", "(None, 3998, 2998, 9)", "90", "image_2[0][0]"] in rows
+    started = next(number for number, row in enumerate(rows) if row[0] == "all (Concatenate)")
+    inputs_of_all = " ".join(row[3] for row in rows[started:-1])
+    assert inputs_of_all == ", ".join(f"{long}{number}[0][0]" for number in range(3))
+    assert rows[-1] == ["out (Softmax)", "(None, 3998, 2998, 27)", "0", "all[0][0]"]
+    assert "…" not in text
+
+
+def test_a_summary_leaves_the_environment_and_standard_output_as_they_were(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    summary_text(build_model("fc", (8, 8, 1), 3, {"width": 0.01}))
+    assert "COLUMNS" not in os.environ
+    print("still here")
+    assert capsys.readouterr().out == "still here\n"
 
 
 class Trap:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.nets.models import in_precision
-from fercv.visualize.filters import ascend_filters
+from fercv.nets.models import with_precision
+from fercv.visualize.filters import ascend_filters, centred, unit_rms
 from fercv.workflow.errors import InputError
 
 SHAPE = (8, 6)
@@ -120,6 +120,23 @@ def test_a_filter_that_never_fires_keeps_its_noise_and_is_named(caplog):
     ]
 
 
+def test_an_image_of_one_grey_becomes_zeros_and_a_faint_one_is_scaled():
+    grey = np.stack([np.full(SHAPE, value, dtype=np.float32) for value in (0, 0.5, 77)])
+    np.testing.assert_array_equal(unit_rms(centred(grey)), np.zeros((3, *SHAPE)))
+    gradient = np.random.default_rng(2).normal(size=(1, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(unit_rms(1e-12 * gradient), unit_rms(gradient), rtol=1e-5)
+    assert np.sqrt(np.mean(unit_rms(gradient) ** 2)) == pytest.approx(1)
+
+
+def test_a_filter_of_brightness_alone_keeps_its_noise():
+    inputs = layers.Input((*SHAPE, 1))
+    outputs = layers.Conv2D(1, 1, name="brightness", kernel_initializer="ones")(inputs)
+    images, activations = ascend_filters(keras.Model(inputs, outputs), "brightness", [0], steps=5, **SETTINGS)
+    noise = np.random.default_rng([5, 0]).standard_normal(SHAPE, dtype=np.float32)
+    np.testing.assert_allclose(images[0], standardized(noise), atol=1e-5)
+    np.testing.assert_allclose(activations, 0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "filters", "said"),
     [("convolutoin", [0], "did you mean 'convolution'"), ("deeper", [0, 3], "no filter 3: choose from 0 to 2")],
@@ -148,8 +165,8 @@ def test_memory_is_bounded_by_the_batch(monkeypatch):
 @pytest.mark.parametrize("layer", ["normalization", "deeper"])
 def test_in_bfloat16_nearly_the_same_is_ascended(layer):
     exact = make_convolution_model()
-    rounded = in_precision("bfloat16", exact)
-    assert in_precision("float32", exact) is exact
+    rounded = with_precision(exact, "bfloat16")
+    assert with_precision(exact, "float32") is exact
     assert rounded.get_layer("deeper").compute_dtype == "bfloat16"
     results = [ascend_filters(model, layer, range(3), steps=20, **SETTINGS) for model in (exact, rounded)]
     assert results[1].images.dtype == np.float32
@@ -161,6 +178,6 @@ def test_in_bfloat16_nearly_the_same_is_ascended(layer):
 
 def test_on_gpus_batch_normalization_stays_one_with_a_deterministic_gradient(monkeypatch):
     monkeypatch.setattr("fercv.nets.models.on_processor", lambda: False)
-    normalization = in_precision("bfloat16", make_convolution_model()).get_layer("normalization")
+    normalization = with_precision(make_convolution_model(), "bfloat16").get_layer("normalization")
     assert type(normalization) is layers.BatchNormalization
     assert normalization.compute_dtype == "bfloat16"

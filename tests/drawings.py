@@ -1,0 +1,106 @@
+"""Made-up tables and images, and the pictures that the tests of the figures look at."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.text import Text
+
+from fercv.figures import data, evaluate, visualize
+
+EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+LONG_NAMES = [f"an expression of rather long name {number}" for number in range(20)]
+
+
+def random_images(count, size=12):
+    return np.random.default_rng(5).integers(0, 256, (count, size, size)).astype(np.uint8)
+
+
+def accuracy_tables(folds, epochs):
+    histories = pd.DataFrame(
+        [
+            (fold, epoch, 0.5 + 0.01 * fold, 0.6 + 0.01 * fold)
+            for fold in range(folds)
+            for epoch in range(1, epochs + 1)
+        ],
+        columns=["fold", "epoch", "accuracy", "val_accuracy"],
+    )
+    by_epoch = histories.groupby("epoch")
+    curves = pd.DataFrame({"folds": by_epoch["fold"].count()})
+    for column in ("accuracy", "val_accuracy"):
+        curves[column] = by_epoch[column].mean()
+        curves[f"{column}_spread"] = by_epoch[column].std()
+    return histories, curves.reset_index()
+
+
+def comparison_tables(models, intervals=True):
+    folds = pd.DataFrame(
+        [
+            (model, fold, 0.7 - 0.05 * place + 0.01 * fold, 0.6 - 0.05 * place)
+            for place, model in enumerate(models)
+            for fold in range(5)
+        ],
+        columns=["model", "fold", "accuracy", "balanced_accuracy"],
+    )
+    reach = 0.03 if intervals else np.nan
+    summary = [
+        (model, measure, mean, mean - reach, mean + reach)
+        for model, means in folds.groupby("model", sort=False).mean().drop(columns="fold").iterrows()
+        for measure, mean in means.items()
+    ]
+    differences = [
+        (model, versus, measure, 0.05, 0.05 - reach, 0.05 + reach)
+        for place, model in enumerate(models)
+        for versus in models[place + 1 :]
+        for measure in ("accuracy", "balanced_accuracy")
+    ]
+    return (
+        folds,
+        pd.DataFrame(summary, columns=["model", "measure", "mean", "low", "high"]),
+        pd.DataFrame(differences, columns=["model", "versus", "measure", "mean", "low", "high"]),
+    )
+
+
+def saliency_of(count, names=EMOTIONS):
+    images = random_images(count)
+    heat = images / 255
+    masked = np.where(heat > 0.5, images, 100).astype(np.uint8)
+    true = [names[index % len(names)] for index in range(count)]
+    predicted = [names[(index + index % 2) % len(names)] for index in range(count)]
+    return visualize.saliency_figure(
+        images, heat, masked, true, predicted, np.full(count, 0.54), 0.5, "Saliency of cnn"
+    )
+
+
+def confusion_of(names):
+    counts = np.random.default_rng(2).integers(0, 3000, (len(names), len(names)))
+    return evaluate.confusion_figure(counts, names, "Confusion matrix of cnn")
+
+
+DRAWINGS = {
+    "samples": lambda: data.samples_figure({name: random_images(12) for name in EMOTIONS}, "Samples"),
+    "samples, few, long names": lambda: data.samples_figure(
+        {name: random_images(2) for name in LONG_NAMES[:2]}, "A title that goes on and on " * 8
+    ),
+    "accuracy": lambda: evaluate.accuracy_figure(*accuracy_tables(4, 30), "Accuracy of cnn"),
+    "accuracy, one epoch": lambda: evaluate.accuracy_figure(*accuracy_tables(20, 1), "Accuracy of cnn"),
+    "accuracy, one fold": lambda: evaluate.accuracy_figure(*accuracy_tables(1, 2), "Accuracy of cnn"),
+    "confusion": lambda: confusion_of(EMOTIONS),
+    "confusion, two classes": lambda: confusion_of(["left", "right"]),
+    "confusion, twenty long names": lambda: confusion_of(LONG_NAMES),
+    "comparison": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
+    "comparison, one model": lambda: evaluate.comparison_figure(*comparison_tables(["cnn"])),
+    "comparison, no intervals": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),
+    "comparison, six long names": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:6])),
+    "saliency": lambda: saliency_of(7),
+    "saliency, one image": lambda: saliency_of(1),
+    "saliency, long names": lambda: saliency_of(10, LONG_NAMES),
+    "filters": lambda: visualize.filters_figure(random_images(64), "Filters of layer block4_pool (# Ascent Epoch 200)"),
+    "filters, one": lambda: visualize.filters_figure(random_images(1), "Filters of layer block4_pool"),
+    "feature maps": lambda: visualize.feature_maps_figure(
+        random_images(1)[0], np.random.default_rng(1).random((3, 3, 100)), "Feature maps of layer conv2_pool"
+    ),
+}
+
+
+def texts_of(figure):
+    figure.draw_without_rendering()
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]

@@ -1,0 +1,21 @@
+import numpy as np
+from drawings import EMOTIONS, random_images, texts_of
+
+from fercv.figures import data
+
+
+def test_samples_show_each_class_in_its_row():
+    rows = {"dark $a$ $b$": np.zeros((3, 8, 8), np.uint8), "bright": np.full((1, 8, 8), 255, np.uint8)}
+    axes = data.samples_figure(rows, "Samples").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(rows)
+    assert not any(label.get_parse_math() for label in axes.get_yticklabels())
+    sheet = axes.images[0].get_array()
+    middle = sheet.shape[0] // 2
+    assert sheet[:middle].max() == 0
+    assert sheet[middle:].min() == 1
+    assert sheet[-1, -1] is np.ma.masked
+
+
+def test_samples_can_hide_the_names():
+    figure = data.samples_figure({name: random_images(2) for name in EMOTIONS}, "Who is it?", show_names=False)
+    assert texts_of(figure) == ["Who is it?"]

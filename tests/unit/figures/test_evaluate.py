@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from drawings import accuracy_tables, comparison_tables, texts_of
+from matplotlib.colors import to_rgb
+
+from fercv.figures import evaluate
+
+
+def test_accuracy_says_final_means_and_what_the_band_is():
+    texts = texts_of(evaluate.accuracy_figure(*accuracy_tables(3, 30), "Accuracy of cnn"))
+    assert "validation\n0.610 ± 0.010" in texts
+    assert "training\n0.510 ± 0.010" in texts
+    assert "±1 standard deviation over the folds" in texts
+    assert "validation, mean of 3 folds" in texts
+    assert "1" in texts and "30" in texts
+
+
+def test_accuracy_of_one_epoch_and_of_one_fold_shows_marks():
+    for folds, epochs in ((4, 1), (1, 1)):
+        axes = evaluate.accuracy_figure(*accuracy_tables(folds, epochs), "Accuracy").axes[0]
+        marked = [line for line in axes.lines if line.get_marker() in ("o", "s")]
+        assert len(marked) >= 2
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["1"]
+
+
+def test_accuracy_of_one_fold_claims_no_spread():
+    texts = texts_of(evaluate.accuracy_figure(*accuracy_tables(1, 5), "Accuracy"))
+    assert "validation\n0.600" in texts
+    assert not any("±" in text for text in texts)
+
+
+def test_accuracy_tells_where_folds_stopped_early():
+    histories, curves = accuracy_tables(5, 6)
+    curves.loc[curves["epoch"] > 4, "folds"] = 2
+    assert "all 5 folds until here, 2 at the end" in texts_of(evaluate.accuracy_figure(histories, curves, "Accuracy"))
+
+
+@pytest.mark.parametrize("final", [(0.99, 0.995), (0.01, 0.0), (0.6, 0.6)])
+def test_final_accuracies_do_not_overlap(final):
+    histories, curves = accuracy_tables(2, 3)
+    curves["accuracy"], curves["val_accuracy"] = final
+    figure = evaluate.accuracy_figure(histories, curves, "Accuracy")
+    figure.draw_without_rendering()
+    training, validation = (
+        next(text for text in figure.axes[0].texts if text.get_text().startswith(name)).get_window_extent()
+        for name in ("training", "validation")
+    )
+    assert not training.overlaps(validation)
+    assert (validation.y0 > training.y0) == (final[1] >= final[0])
+
+
+def test_confusion_writes_shares_of_the_row_and_counts():
+    figure = evaluate.confusion_figure(np.array([[1500, 500, 0], [1, 998, 1], [0, 0, 0]]), ["a", "b", "c"], "Confusion")
+    cells = [text.get_text() for text in figure.axes[0].texts]
+    assert cells == [
+        *("75%", "1,500", "25%", "500", "0%", "0"),
+        *("<1%", "1", "100%", "998", "<1%", "1"),
+        *("no data", "no data", "no data"),
+    ]
+    texts = texts_of(figure)
+    assert {"True class", "Predicted class", "Share of the true class", "a\nn = 2,000", "c\nn = 0", "a", "b"} <= set(
+        texts
+    )
+    assert figure.axes[0].images[0].get_clim() == (0, 1)
+
+
+def test_confusion_text_stands_out_from_every_colour():
+    def luminance(colour):
+        channels = np.array(to_rgb(colour))
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return linear @ (0.2126, 0.7152, 0.0722)
+
+    counts = np.zeros((21, 21), dtype=int)
+    counts[:, 0] = np.arange(0, 101, 5)
+    counts[:, 1] = 100 - counts[:, 0]
+    axes = evaluate.confusion_figure(counts, [str(number) for number in range(21)], "Confusion").axes[0]
+    for text in axes.texts:
+        column, row = (round(coordinate) for coordinate in text.get_position())
+        background = axes.images[0].to_rgba(counts[row, column] / 100)[:3]
+        light, dark = sorted((luminance(background), luminance(text.get_color())), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_comparison_draws_every_fold_mean_and_interval():
+    folds, summary, differences = comparison_tables(["cnn", "fc"])
+    figure = evaluate.comparison_figure(folds, summary, differences)
+    accuracy, balanced, paired = figure.axes
+    drawn = [collection.get_offsets()[:, 0].tolist() for collection in accuracy.collections]
+    assert drawn == [folds.loc[folds["model"] == model, "accuracy"].tolist() for model in ("cnn", "fc")]
+    assert [text.get_text() for text in accuracy.texts] == ["0.720", "0.670"]
+    assert [text.get_text() for text in balanced.texts] == ["0.600", "0.550"]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["cnn", "fc"]
+    np.testing.assert_allclose(accuracy.lines[0].get_xdata(), [0.69, 0.75])
+    assert [text.get_text() for text in paired.texts] == ["+0.050", "+0.050"]
+    assert [label.get_text() for label in paired.get_yticklabels()] == ["cnn\nminus fc"]
+    assert any(np.array_equal(line.get_xdata(), [0, 0]) for line in paired.lines)
+    np.testing.assert_allclose(paired.lines[1].get_xdata(), [0.02, 0.08])
+
+
+def test_comparison_of_one_model_has_no_differences():
+    assert len(evaluate.comparison_figure(*comparison_tables(["cnn"])).axes) == 2
+
+
+def test_comparison_keeps_every_dot_inside_its_panel_and_apart_from_equal_ones():
+    axes = evaluate.comparison_figure(*comparison_tables(["cnn", "fc"])).axes[1]
+    dots = axes.collections[0].get_offsets()
+    assert len(np.unique(dots[:, 0].round(6))) == 1
+    assert len(np.unique(dots[:, 1])) == len(dots)
+    assert axes.get_xlim()[0] < dots[0, 0] < axes.get_xlim()[1]

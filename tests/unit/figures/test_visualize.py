@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from drawings import random_images, saliency_of, texts_of
+
+from fercv.figures import visualize
+
+
+def test_saliency_names_classes_and_marks_wrong_ones_in_words():
+    figure = saliency_of(2)
+    panels = figure.axes[:3]
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == [
+        "true: angry\npredicted: angry (0.54)\n✓ right",
+        "true: disgust\npredicted: fear (0.54)\n✗ wrong",
+    ]
+    assert [panel.get_title() for panel in panels] == [
+        "Original",
+        "Saliency, normalized",
+        "Pixels above 0.5,\nothers: image mean",
+    ]
+
+
+def test_saliency_colours_go_from_zero_to_one_whatever_the_heat():
+    images = random_images(1)
+    heat = np.full(images.shape, 0.3)
+    figure = visualize.saliency_figure(images, heat, images, ["a"], ["a"], [1.0], 0.5, "Saliency")
+    drawn = figure.axes[1].images[0]
+    assert drawn.get_clim() == (0, 1)
+    assert drawn.get_array().min() == drawn.get_array().max() == pytest.approx(0.3)
+    assert figure.axes[3].get_ylim() == (0, 1)
+
+
+def test_filters_have_their_own_grey_scale_and_number():
+    images = np.stack([np.linspace(-7, 5, 64).reshape(8, 8), np.full((8, 8), 3.0), np.eye(8) / 1000])
+    figure = visualize.filters_figure(
+        images, "Filters of layer block4_pool (# Ascent Epoch 200)", 3, numbers=[4, 9, 17]
+    )
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["4", "9", "17"]
+    tiles = np.array_split(axes.images[0].get_array(), 3, axis=1)
+    assert [(tile.min(), tile.max()) for tile in tiles] == [(0, 1), (0, 0), (0, 1)]
+    assert "Filters of layer block4_pool (# Ascent Epoch 200)" in texts_of(figure)
+
+
+def test_filters_stand_in_reading_order_in_a_square():
+    images = np.zeros((64, 4, 4))
+    images[10, 0, 0] = 1
+    axes = visualize.filters_figure(images, "Filters").axes[0]
+    sheet = axes.images[0].get_array().filled(0)
+    row, column = np.argwhere(sheet == 1).mean(axis=0) / sheet.shape * 8
+    assert (int(row), int(column)) == (1, 2)
+    x, y = axes.texts[10].get_position()
+    left, right, bottom, top = axes.images[0].get_extent()
+    assert (int(8 * y / (bottom - top)), int(8 * x / (right - left))) == (1, 2)
+
+
+def test_feature_maps_show_the_given_image_and_every_channel():
+    maps = np.zeros((4, 4, 5))
+    maps[1, 2, 3] = 40.0
+    image = random_images(1)[0]
+    given, grid = visualize.feature_maps_figure(image, maps, "Feature maps of layer conv2_pool").axes
+    np.testing.assert_allclose(given.images[0].get_array(), image / 255)
+    assert [text.get_text() for text in grid.texts] == ["0", "1", "2", "3", "4"]
+    assert grid.images[0].get_array().max() == 1
