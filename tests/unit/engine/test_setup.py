@@ -86,7 +86,7 @@ def test_the_precision_that_auto_chooses_is_returned_used_and_logged(monkeypatch
         assert engine.precision == precision
         assert keras.config.dtype_policy().name == policy
         assert caplog.messages[-1] == (
-            f"cnn fold 00: tensorflow on {', '.join(engine.devices)}, 1 threads, in {precision}, as it is"
+            f"cnn fold 00: tensorflow on {', '.join(engine.devices)}, 1 thread, in {precision}, as it is"
         )
 
 
