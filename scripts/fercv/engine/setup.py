@@ -45,7 +45,10 @@ def set_up(
     native.fix_order(threads)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    log.info("%s: %s on %s, %d threads, in %s, %s", name, BACKEND, ", ".join(devices()), threads, precision, reason)
+    log.info(
+        "%s: %s on %s, %d thread%s, in %s, %s",
+        name, BACKEND, ", ".join(devices()), threads, "" if threads == 1 else "s", precision, reason,
+    )  # fmt: skip
     return Engine(software(), precision, threads, devices())
 
 
