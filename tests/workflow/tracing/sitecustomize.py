@@ -54,7 +54,7 @@ def note_call(frame, event, argument):
     if event == "call" and code not in seen:
         seen.add(code)
         path = Path(code.co_filename)
-        if path.parents[1].name == "fercv":
+        if path.parent.parent.name == "fercv":
             calls.add(f"fercv.{path.parent.name}.{path.stem} {code.co_qualname}")
 
 
