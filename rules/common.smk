@@ -1,22 +1,29 @@
-"""What the rules share: names taken from the configuration, and the resources that jobs ask for."""
+"""What the rules share: names taken from the configuration, and functions behind their inputs, params and resources.
+
+Rules marked `localrule` run where Snakemake runs, on a cluster too: their jobs are many, take seconds each, and don't
+import TensorFlow.
+"""
 
 import functools
 import re
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
+from fercv.data.sources import source_digest
+from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
-from fercv.workflow.finished import remove_recorded
-from fercv.workflow.planning import planned_digest
+from fercv.workflow.planning import as_planned
 from fercv.workflow.settings import fold_names, model_layers
 
-E = f"results/{config['experiment']}"
-M = f"{E}/{{model}}"
+RESULTS = f"results/{config['experiment']}"
+MODEL_RESULTS = f"{RESULTS}/{{model}}"
 MODELS = config["models"]
 CLASSES = config["data"]["classes"]
 FOLDS = fold_names(config["folds"]["number"])
+BUILT_IN = config["data"]["source"] == "synthetic"
 
 
 def one_of(names):
@@ -30,28 +37,37 @@ wildcard_constraints:
     layer=one_of({*config["filters"]["layers"], *config["feature_maps"]["layers"]}),
 
 
-def code(rule_name):
-    """Params function: the digest of a rule's script and all code that it uses, see fercv.codedigest.
+def code(script, lookups=None):
+    """Params function: the digest of a script and of all code that it uses, see fercv.workflow.codedigest.
 
-    Of what the code looks up by name, only what is found there counts: the model's own architecture, and reading or
-    drawing the images. fercv.workflow.jobs compares again when the job starts.
+    When the job starts, fercv.workflow.jobs compares the digest with that of the code which is there then.
+
+    Args:
+        script: the rule's name, which its script bears as well.
+        lookups: function of the wildcards, which gives what the script's code looks up by name.
     """
 
-    def found(wildcards):
-        return code_found(rule_name, architecture(wildcards) if "model" in wildcards.keys() else None)
+    def digest_and_lookups(wildcards):
+        found = lookups(wildcards) if lookups else {}
+        return {"digest": planned_code_digest(script, tuple(found.items())), "lookups": found}
 
-    return found
+    return digest_and_lookups
 
 
 @functools.cache
-def code_found(rule_name, model_architecture):
-    """The digest of a rule's code, found once for all its jobs on models of one architecture."""
-    looked_up = {"prepare_dataset.find_source": ["draw_samples" if built_in else "read_samples"]}
-    if model_architecture is not None:
-        looked_up["fercv.nets.architectures.find_architecture"] = [model_architecture]
-    name = f"code of {rule_name} for {model_architecture}"
-    digest = planned_digest(name, code_digest(rule_name, looked_up), workflow.remote_exec)
-    return {"digest": digest, "looked_up": looked_up}
+def planned_code_digest(script, lookups):
+    """The digest of a script's code as it was when Snakemake planned; computed once for all jobs of equal lookups."""
+    return as_planned(f"code of {script} {lookups}", code_digest(script, dict(lookups)), workflow.remote_exec)
+
+
+def architecture_lookup(wildcards):
+    """The architecture that code finds by its name: of all architectures only this one counts for the model."""
+    return {"fercv.nets.architectures.find_architecture": (architecture(wildcards),)}
+
+
+def source_lookup(wildcards):
+    """Where the images come from: how faces are drawn counts only where they are drawn."""
+    return {"prepare_dataset.find_source": ("draw_samples" if BUILT_IN else "read_samples",)}
 
 
 def definition(wildcards):
@@ -71,7 +87,7 @@ def models_with(block):
 
 def fold_file(name, block=None):
     """Path of a file of one fold: of the wildcard {fold}, or of the fold that a block of the config looks into."""
-    return f"{M}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
+    return f"{MODEL_RESULTS}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
 
 
 def model_with_layer(block):
@@ -93,30 +109,39 @@ def architecture(wildcards):
     return definition(wildcards)["architecture"]
 
 
-def settings(wildcards):
+def architecture_settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]
 
 
 def data_source(wildcards):
     """The files that the data come from; none for the built-in faces."""
-    warn_of_missing_triggers()
     return data_files
 
 
 def data_content(wildcards):
-    """Digest of the data's content, which Snakemake would not compare where a file has been replaced by an older one."""
+    """Digest of the data's content. Snakemake alone would not see that a file has been replaced by an older one."""
     return source_digest(data_files, Path(".snakemake", "fer-crossval", f"{config['experiment']}.json"))
 
 
-def data_settings(wildcards):
-    """The settings that images and samples follow from; `held_out` decides what is drawn, but not what is read."""
-    return {key: value for key, value in sorted(config["data"].items()) if built_in or key != "held_out"}
+def data_config(wildcards):
+    """The part of the configuration that images and samples follow from."""
+    # Held-out rows are drawn only where they are asked for, but read in any case.
+    return {key: value for key, value in sorted(config["data"].items()) if BUILT_IN or key != "held_out"}
+
+
+# Snakemake learns its rerun triggers after it has read this file, and runs no hook before it says "Nothing to be done".
+# But it always asks for the inputs of all jobs. So this stands among the inputs of those rules with which every chain of
+# jobs begins.
+def warn_of_missing_triggers(wildcards):
+    """Input function that gives no file, but warns where a profile has changes go unnoticed."""
+    warn_of_triggers_once()
+    return []
 
 
 @functools.cache
-def warn_of_missing_triggers():
-    """Warn once where a profile switches off what tells changes; before it asks for inputs, Snakemake doesn't know."""
+def warn_of_triggers_once():
+    """Warn of what a profile's `rerun-triggers` lacks."""
     needed = [RerunTrigger.PARAMS, RerunTrigger.INPUT, RerunTrigger.MTIME]
     missing = [str(trigger) for trigger in needed if trigger not in workflow.rerun_triggers]
     if missing:
@@ -142,8 +167,8 @@ def precision(wildcards):
 
 
 def width(wildcards):
-    """Width multiplier of a model; architectures without one count as full width."""
-    return settings(wildcards).get("width", 1.0)
+    """Width multiplier of the wildcards' model."""
+    return width_of(architecture_settings(wildcards))
 
 
 def training_threads(wildcards):
@@ -169,8 +194,3 @@ def model_memory(wildcards, attempt):
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)
-
-
-def remove_finished_checkpoints():
-    """Remove what finished folds left to go on from."""
-    remove_recorded(config["directory"], config["experiment"])

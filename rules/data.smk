@@ -3,31 +3,32 @@
 
 rule data:
     input:
-        f"{E}/data/folds.csv",
-        f"{E}/data/samples.png",
+        f"{RESULTS}/data/folds.csv",
+        f"{RESULTS}/data/samples.png",
 
 
 rule prepare_dataset:
     input:
+        warn_of_missing_triggers,
         data_source,
     output:
-        images=f"{E}/data/images.npy",
-        samples=f"{E}/data/samples.csv",
-        truth=f"{E}/data/truth.npz" if built_in else [],
+        images=f"{RESULTS}/data/images.npy",
+        samples=f"{RESULTS}/data/samples.csv",
+        truth=f"{RESULTS}/data/truth.npz" if BUILT_IN else [],
     log:
-        f"{E}/logs/prepare_dataset.log",
+        f"{RESULTS}/logs/prepare_dataset.log",
     benchmark:
-        f"{E}/benchmarks/prepare_dataset.jsonl"
+        f"{RESULTS}/benchmarks/prepare_dataset.jsonl"
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        data=data_settings,
+        data=data_config,
         content=data_content,
         seed=config["seed"],
-        code=code("prepare_dataset"),
+        code=code("prepare_dataset", lookups=source_lookup),
     message:
         "Prepare images and samples"
     script:
@@ -40,15 +41,16 @@ rule plot_samples:
         samples=rules.prepare_dataset.output.samples,
     output:
         report(
-            f"{E}/data/samples.png",
+            f"{RESULTS}/data/samples.png",
             caption="../report/samples.rst",
             category="Data",
             labels={"figure": "contact sheet"},
         ),
     log:
-        f"{E}/logs/plot_samples.log",
+        f"{RESULTS}/logs/plot_samples.log",
     benchmark:
-        f"{E}/benchmarks/plot_samples.jsonl"
+        f"{RESULTS}/benchmarks/plot_samples.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -65,11 +67,12 @@ rule assign_folds:
     input:
         samples=rules.prepare_dataset.output.samples,
     output:
-        folds=f"{E}/data/folds.csv",
+        folds=f"{RESULTS}/data/folds.csv",
     log:
-        f"{E}/logs/assign_folds.log",
+        f"{RESULTS}/logs/assign_folds.log",
     benchmark:
-        f"{E}/benchmarks/assign_folds.jsonl"
+        f"{RESULTS}/benchmarks/assign_folds.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

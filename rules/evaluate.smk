@@ -3,10 +3,10 @@
 
 rule evaluate:
     input:
-        expand(f"{M}/{{file}}", model=MODELS, file=["accuracy.png", "confusion_matrix.png", "summary.csv"]),
-        f"{E}/comparison.csv",
-        f"{E}/comparison.png",
-        expand(f"{M}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
+        expand(f"{MODEL_RESULTS}/{{file}}", model=MODELS, file=["accuracy.png", "confusion_matrix.png", "summary.csv"]),
+        f"{RESULTS}/comparison.csv",
+        f"{RESULTS}/comparison.png",
+        expand(f"{MODEL_RESULTS}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
 
 
 rule plot_accuracy:
@@ -14,15 +14,16 @@ rule plot_accuracy:
         histories=every_fold("history.csv"),
     output:
         report(
-            f"{M}/accuracy.png",
+            f"{MODEL_RESULTS}/accuracy.png",
             caption="../report/accuracy.rst",
             category="Accuracy",
             labels={"model": "{model}", "figure": "accuracy over the epochs"},
         ),
     log:
-        f"{E}/logs/plot_accuracy/{{model}}.log",
+        f"{RESULTS}/logs/plot_accuracy/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/plot_accuracy/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/plot_accuracy/{{model}}.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -38,11 +39,12 @@ rule pool_confusion:
     input:
         predictions=every_fold("predictions.csv"),
     output:
-        matrix=f"{M}/confusion_matrix.csv",
+        matrix=f"{MODEL_RESULTS}/confusion_matrix.csv",
     log:
-        f"{E}/logs/pool_confusion/{{model}}.log",
+        f"{RESULTS}/logs/pool_confusion/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/pool_confusion/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/pool_confusion/{{model}}.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -59,15 +61,16 @@ rule plot_confusion:
         matrix=rules.pool_confusion.output.matrix,
     output:
         report(
-            f"{M}/confusion_matrix.png",
+            f"{MODEL_RESULTS}/confusion_matrix.png",
             caption="../report/confusion_matrix.rst",
             category="Confusion",
             labels={"model": "{model}", "figure": "pooled confusion matrix"},
         ),
     log:
-        f"{E}/logs/plot_confusion/{{model}}.log",
+        f"{RESULTS}/logs/plot_confusion/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/plot_confusion/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/plot_confusion/{{model}}.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -84,13 +87,14 @@ rule score_model:
         metrics=every_fold("metrics.json"),
         matrix=rules.pool_confusion.output.matrix,
     output:
-        metrics=f"{M}/metrics.csv",
-        summary=f"{M}/summary.csv",
-        per_class=f"{M}/per_class.csv",
+        metrics=f"{MODEL_RESULTS}/metrics.csv",
+        summary=f"{MODEL_RESULTS}/summary.csv",
+        per_class=f"{MODEL_RESULTS}/per_class.csv",
     log:
-        f"{E}/logs/score_model/{{model}}.log",
+        f"{RESULTS}/logs/score_model/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/score_model/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/score_model/{{model}}.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -107,11 +111,12 @@ rule compare_models:
     input:
         metrics=expand(rules.score_model.output.metrics, model=MODELS),
     output:
-        comparison=f"{E}/comparison.csv",
+        comparison=f"{RESULTS}/comparison.csv",
     log:
-        f"{E}/logs/compare_models.log",
+        f"{RESULTS}/logs/compare_models.log",
     benchmark:
-        f"{E}/benchmarks/compare_models.jsonl"
+        f"{RESULTS}/benchmarks/compare_models.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -129,15 +134,16 @@ rule plot_comparison:
         comparison=rules.compare_models.output.comparison,
     output:
         report(
-            f"{E}/comparison.png",
+            f"{RESULTS}/comparison.png",
             caption="../report/comparison.rst",
             category="Comparison",
             labels={"figure": "all models"},
         ),
     log:
-        f"{E}/logs/plot_comparison.log",
+        f"{RESULTS}/logs/plot_comparison.log",
     benchmark:
-        f"{E}/benchmarks/plot_comparison.jsonl"
+        f"{RESULTS}/benchmarks/plot_comparison.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -155,11 +161,11 @@ rule predict_held_out:
         images=rules.prepare_dataset.output.images,
         samples=rules.prepare_dataset.output.samples,
     output:
-        predictions=f"{M}/held_out_predictions.csv",
+        predictions=f"{MODEL_RESULTS}/held_out_predictions.csv",
     log:
-        f"{E}/logs/predict_held_out/{{model}}.log",
+        f"{RESULTS}/logs/predict_held_out/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/predict_held_out/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/predict_held_out/{{model}}.jsonl"
     conda:
         "../envs/keras.yaml"
     threads: training_threads

@@ -3,17 +3,19 @@
 
 rule train:
     input:
-        expand(f"{M}/folds/{{fold}}/model.keras", model=MODELS, fold=FOLDS),
-        expand(f"{M}/architecture.txt", model=MODELS),
+        expand(f"{MODEL_RESULTS}/folds/{{fold}}/model.keras", model=MODELS, fold=FOLDS),
+        expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
 
 
 rule summarize_architecture:
+    input:
+        warn_of_missing_triggers,
     output:
-        f"{M}/architecture.txt",
+        f"{MODEL_RESULTS}/architecture.txt",
     log:
-        f"{E}/logs/summarize_architecture/{{model}}.log",
+        f"{RESULTS}/logs/summarize_architecture/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/summarize_architecture/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/summarize_architecture/{{model}}.jsonl"
     conda:
         "../envs/keras.yaml"
     resources:
@@ -21,10 +23,10 @@ rule summarize_architecture:
         runtime=model_minutes,
     params:
         architecture=architecture,
-        settings=settings,
+        settings=architecture_settings,
         image_size=config["data"]["image_size"],
         classes=CLASSES,
-        code=code("summarize_architecture"),
+        code=code("summarize_architecture", lookups=architecture_lookup),
     message:
         "Summarize the layers of {wildcards.model}"
     script:
@@ -43,9 +45,9 @@ rule train_fold:
         metrics=fold_file("metrics.json"),
         timing=fold_file("timing.csv"),
     log:
-        f"{E}/logs/train_fold/{{model}}_{{fold}}.log",
+        f"{RESULTS}/logs/train_fold/{{model}}_{{fold}}.log",
     benchmark:
-        f"{E}/benchmarks/train_fold/{{model}}_{{fold}}.jsonl"
+        f"{RESULTS}/benchmarks/train_fold/{{model}}_{{fold}}.jsonl"
     conda:
         "../envs/keras.yaml"
     threads: training_threads
@@ -57,7 +59,7 @@ rule train_fold:
         definition=definition,
         classes=CLASSES,
         seed=config["seed"],
-        code=code("train_fold"),
+        code=code("train_fold", lookups=architecture_lookup),
     message:
         "Train {wildcards.model} on all folds but {wildcards.fold}"
     script:

@@ -3,9 +3,9 @@
 
 rule visualize:
     input:
-        expand(f"{M}/saliency.png", model=MODELS),
-        layer_files(f"{M}/filters_{{layer}}.png", "filters"),
-        layer_files(f"{M}/feature_maps_{{layer}}.png", "feature_maps"),
+        expand(f"{MODEL_RESULTS}/saliency.png", model=MODELS),
+        layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
+        layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
 
 
 rule compute_saliency:
@@ -15,11 +15,11 @@ rule compute_saliency:
         samples=rules.prepare_dataset.output.samples,
         folds=rules.assign_folds.output.folds,
     output:
-        f"{M}/saliency.npz",
+        f"{MODEL_RESULTS}/saliency.npz",
     log:
-        f"{E}/logs/compute_saliency/{{model}}.log",
+        f"{RESULTS}/logs/compute_saliency/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/compute_saliency/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/compute_saliency/{{model}}.jsonl"
     conda:
         "../envs/keras.yaml"
     threads: training_threads
@@ -43,15 +43,16 @@ rule plot_saliency:
         rules.compute_saliency.output,
     output:
         report(
-            f"{M}/saliency.png",
+            f"{MODEL_RESULTS}/saliency.png",
             caption="../report/saliency.rst",
             category="Saliency",
             labels={"model": "{model}", "figure": "saliency"},
         ),
     log:
-        f"{E}/logs/plot_saliency/{{model}}.log",
+        f"{RESULTS}/logs/plot_saliency/{{model}}.log",
     benchmark:
-        f"{E}/benchmarks/plot_saliency/{{model}}.jsonl"
+        f"{RESULTS}/benchmarks/plot_saliency/{{model}}.jsonl"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -68,11 +69,11 @@ rule ascend_filters:
     input:
         model_with_layer("filters"),
     output:
-        f"{M}/filters_{{layer}}.npz",
+        f"{MODEL_RESULTS}/filters_{{layer}}.npz",
     log:
-        f"{E}/logs/ascend_filters/{{model}}_{{layer}}.log",
+        f"{RESULTS}/logs/ascend_filters/{{model}}_{{layer}}.log",
     benchmark:
-        f"{E}/benchmarks/ascend_filters/{{model}}_{{layer}}.jsonl"
+        f"{RESULTS}/benchmarks/ascend_filters/{{model}}_{{layer}}.jsonl"
     wildcard_constraints:
         model=models_with("filters"),
     conda:
@@ -101,17 +102,18 @@ rule plot_filters:
         rules.ascend_filters.output,
     output:
         report(
-            f"{M}/filters_{{layer}}.png",
+            f"{MODEL_RESULTS}/filters_{{layer}}.png",
             caption="../report/filters.rst",
             category="Filters",
             labels={"model": "{model}", "figure": "filters of {layer}"},
         ),
     log:
-        f"{E}/logs/plot_filters/{{model}}_{{layer}}.log",
+        f"{RESULTS}/logs/plot_filters/{{model}}_{{layer}}.log",
     benchmark:
-        f"{E}/benchmarks/plot_filters/{{model}}_{{layer}}.jsonl"
+        f"{RESULTS}/benchmarks/plot_filters/{{model}}_{{layer}}.jsonl"
     wildcard_constraints:
         model=models_with("filters"),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -128,11 +130,11 @@ rule compute_feature_maps:
         model=model_with_layer("feature_maps"),
         images=rules.prepare_dataset.output.images,
     output:
-        f"{M}/feature_maps_{{layer}}.npz",
+        f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz",
     log:
-        f"{E}/logs/compute_feature_maps/{{model}}_{{layer}}.log",
+        f"{RESULTS}/logs/compute_feature_maps/{{model}}_{{layer}}.log",
     benchmark:
-        f"{E}/benchmarks/compute_feature_maps/{{model}}_{{layer}}.jsonl"
+        f"{RESULTS}/benchmarks/compute_feature_maps/{{model}}_{{layer}}.jsonl"
     wildcard_constraints:
         model=models_with("feature_maps"),
     conda:
@@ -155,17 +157,18 @@ rule plot_feature_maps:
         rules.compute_feature_maps.output,
     output:
         report(
-            f"{M}/feature_maps_{{layer}}.png",
+            f"{MODEL_RESULTS}/feature_maps_{{layer}}.png",
             caption="../report/feature_maps.rst",
             category="Feature maps",
             labels={"model": "{model}", "figure": "feature maps of {layer}"},
         ),
     log:
-        f"{E}/logs/plot_feature_maps/{{model}}_{{layer}}.log",
+        f"{RESULTS}/logs/plot_feature_maps/{{model}}_{{layer}}.log",
     benchmark:
-        f"{E}/benchmarks/plot_feature_maps/{{model}}_{{layer}}.jsonl"
+        f"{RESULTS}/benchmarks/plot_feature_maps/{{model}}_{{layer}}.jsonl"
     wildcard_constraints:
         model=models_with("feature_maps"),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

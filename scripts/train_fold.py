@@ -10,6 +10,7 @@ from fercv.data import tables
 from fercv.data.folds import inner_split
 from fercv.engine.setup import Engine, set_up
 from fercv.evaluate.measures import fold_measures
+from fercv.nets.architectures import width_of
 from fercv.nets.models import predict, save_model
 from fercv.train.checkpoint import Checkpoints, sync
 from fercv.train.loop import Task, train
@@ -30,7 +31,7 @@ def main(snakemake):
         engine = set_up(
             seed=seed,
             precision=definition["precision"],
-            width=definition["settings"].get("width", 1.0),
+            width=width_of(definition["settings"]),
             **jobs.resources(snakemake) | {"name": name},
         )
         run = describe_run(snakemake, seed, engine)

@@ -21,7 +21,7 @@ from snakemake.common.configfile import load_configfile
 
 from fercv.data.reading import read_dataset
 from fercv.workflow.errors import InputError
-from fercv.workflow.planning import settings_digest
+from fercv.workflow.planning import config_digest
 from fercv.workflow.settings import check_syntax, complete_config
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
@@ -175,7 +175,7 @@ def test_configurations_with_random_values(base_config):
             except (KeyError, TypeError, IndexError):
                 continue
         try:
-            settings_digest(complete_config(config, []))
+            config_digest(complete_config(config, []))
         except InputError as error:
             one_line(error)
 
@@ -191,7 +191,7 @@ def test_a_config_file_with_random_damage(tmp_path):
         path.write_bytes(edited(content, edits))
         try:
             check_syntax(path)
-            settings_digest(complete_config(load_configfile(path), [path]))
+            config_digest(complete_config(load_configfile(path), [path]))
         except InputError as error:
             one_line(error)
 

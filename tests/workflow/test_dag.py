@@ -5,6 +5,8 @@ import re
 import pytest
 from helpers import REPOSITORY
 
+from fercv.workflow.codedigest import LOOKED_UP, used_code
+
 ALL = {
     "all": 1,
     "prepare_dataset": 1,
@@ -126,16 +128,55 @@ def test_a_config_file_that_is_no_plain_yaml_is_refused_and_runs_nothing(workflo
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("target", ["all", "results/demo/fc/architecture.txt", "results/demo/data/samples.png"])
+def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
+    done = workflow.run(target, "--dry-run", "--rerun-triggers", "mtime", "input", configfile=None)
+    assert (done.stdout + done.stderr).count("rerun-triggers lacks params:") == 1
+
+
+def rule_blocks():
+    """The text of every rule that makes something, by its name; and the names of those that only name targets."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "rules").glob("*.smk")))
+    blocks = {re.match(r"rule (\w+):", block)[1]: block for block in re.split(r"\n(?=rule )", text)[1:]}
+    making = {name: block for name, block in blocks.items() if "    output:" in block}
+    return making, blocks.keys() - making.keys()
+
+
 def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
-    rules = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "rules").glob("*.smk")))
-    blocks = re.split(r"\n(?=rule )", rules)[1:]
-    making = {}
-    for block in blocks:
-        assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
-        if "    output:" in block:
-            making[re.match(r"rule (\w+):", block)[1]] = block
+    making, _ = rule_blocks()
     assert set(making) == set(ALL) - {"all"}
     for name, block in making.items():
+        assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
         assert f'"../scripts/{name}.py"' in block
-        assert f'code=code("{name}")' in block
+        assert f'code=code("{name}"' in block
     assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(making)
+
+
+def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster():
+    making, targets = rule_blocks()
+    assert {name for name, block in making.items() if "    localrule: True\n" not in block} == {
+        "prepare_dataset", "train_fold", "summarize_architecture", "predict_held_out", "compute_saliency",
+        "ascend_filters", "compute_feature_maps",
+    }  # fmt: skip
+    # Snakemake runs a rule without a script, such as these, locally.
+    assert targets == {"data", "train", "evaluate", "visualize"}
+
+
+# Which functions look up names, and what they find, as rules/common.smk tells it.
+LOOKUPS = {"architecture_lookup": ("fercv.nets.architectures.find_architecture", "cnn")}
+LOOKUPS["source_lookup"] = ("prepare_dataset.find_source", "read_samples")
+
+
+def test_a_rule_tells_what_its_code_looks_up_where_it_does():
+    """Without that all of the module counts: a change of one model would retrain the others."""
+    common = (REPOSITORY / "rules" / "common.smk").read_text(encoding="utf-8")
+    for name, block in rule_blocks()[0].items():
+        told = {}
+        for lookup in re.findall(r"lookups=(\w+)", block):
+            function, found = LOOKUPS[lookup]
+            assert f'"{function}"' in common.partition(f"def {lookup}(")[2].partition("\n\n\n")[0]
+            told[function] = [found]
+        looking = {place for place in used_code(name, told) if place[1].startswith(LOOKED_UP)}
+        functions = {f"{module}.{place.removeprefix(LOOKED_UP)}" for module, place in looking}
+        # This one looks up names of Keras and none of its own module.
+        assert functions - {"fercv.engine.fused.training_layers"} == told.keys(), name

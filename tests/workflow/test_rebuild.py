@@ -160,7 +160,7 @@ def dated(completed, tmp_path):
 def blind_completed(completed, tmp_path_factory):
     """The finished experiment with digests of code and data that say nothing: the mechanism switched off."""
     project = copy_project(completed.folder, tmp_path_factory.mktemp("blind") / "project")
-    project.record_instead("digest", r"code_digest\(rule_name, looked_up\)", '""')
+    project.record_instead("digest", r"code_digest\(script, dict\(lookups\)\)", '""')
     project.record_instead("content", r"source_digest\(.*\)", '""')
     return project
 
@@ -302,7 +302,7 @@ def test_snakemakes_own_defaults_retrain_for_it(dated, change):
 def test_a_digest_of_the_files_bytes_would_retrain_for_it(project, change):
     """The control of what the digest leaves out."""
     everything = "str([path.read_bytes() for path in sorted(Path(workflow.basedir, 'scripts').rglob('*.py'))])"
-    project.record_instead("digest", r"code_digest\(rule_name, looked_up\)", everything)
+    project.record_instead("digest", r"code_digest\(script, dict\(lookups\)\)", everything)
     change(project)
     assert project.jobs()["train_fold"] == 6
 
@@ -390,9 +390,9 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
             continue
         used = set()
         for architecture in ("cnn", "fc"):
-            looked_up = {"fercv.nets.architectures.find_architecture": [architecture]}
-            looked_up["prepare_dataset.find_source"] = ["read_samples"]
-            used |= set(used_code(script.stem, looked_up))
+            lookups = {"fercv.nets.architectures.find_architecture": [architecture]}
+            lookups["prepare_dataset.find_source"] = ["read_samples"]
+            used |= set(used_code(script.stem, lookups))
         for module, function in (call.split() for call in calls):
             # A method belongs to its class, a lambda or module body to no name of its own.
             name = function.split(".")[0]
@@ -403,11 +403,11 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
 
 
 def test_code_changed_while_snakemake_runs_is_refused(project):
-    """Its results would go down as made by the code that was planned with, and be kept when that comes back."""
+    """Snakemake would record the results for the code that it planned with, and keep them when that code comes back."""
     (project.folder / "results/rebuilt/data/samples.png").unlink()
     figures = project.folder / "scripts/fercv/figures/drawing.py"
     write = f"Path({str(figures)!r}).write_text(Path({str(figures)!r}).read_text().replace('= 150', '= 40'))"
-    project.edit("Snakefile", r"\nlocalrules:", f"\nonstart:\n    {write}\n\n\nlocalrules:")
+    project.edit("Snakefile", r"\nrule all:", f"\nonstart:\n    {write}\n\n\nrule all:")
     done = project.snakemake("results/rebuilt/data/samples.png", check=False)
     assert done.returncode != 0
     assert "plot_samples: its code under scripts/ has changed since Snakemake planned this job" in done.stderr

@@ -12,6 +12,7 @@ Layers that the program should find by name (for filters, for feature maps) are 
 
 import inspect
 import math
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 from fercv.workflow.errors import InputError
@@ -103,8 +104,17 @@ def architecture_names() -> list[str]:
 
 
 def find_architecture(name: str):
-    """The function of an architecture. Of all architectures, a model's files follow from this one alone."""
+    """The function of an architecture.
+
+    Its name is looked up as text, so the code digest can't see which architecture a rule uses. The rules tell it, see
+    `architecture_lookup` in rules/common.smk.
+    """
     return globals()[name]
+
+
+def width_of(settings: Mapping) -> float:
+    """The width multiplier in an architecture's settings; an architecture without one counts as full width."""
+    return settings.get("width", 1.0)
 
 
 def settings_of(architecture: str) -> dict[str, object]:

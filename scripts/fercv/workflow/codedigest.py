@@ -1,19 +1,15 @@
-"""A digest of the code behind a rule, so that results follow what the code says and not when it was saved.
+"""A digest of the code behind a rule: results are made again when that code changes, and only then.
 
-Snakemake judges a script by its modification time and the modules that it imports not at all. A rule that carries
-`code_digest(its script)` among its params runs again exactly when code that it uses has changed: the statements of its
-script, every function, class and constant that these reach through names, in this library as well as in the script,
-and whatever an imported module does while it is imported. Python is read, never run:
+Snakemake compares the modification times of scripts, and doesn't look at the modules that they import. So every rule
+has the digest of its script among its params. A script's digest counts
 
-- A name is taken for whatever it may mean. Where it can't be followed, all that it could be counts: the whole module
-  where that is handed on as a value or asked for names with `globals()`, every module where modules are looked up.
-  What a function finds with `globals()` can be told, see `code_digest`.
-- Comments, docstrings, formatting and the order of definitions and imports don't count, nor do log lines and the texts
-  of InputErrors, nor the modules that only write and compare them: none of it can change a result.
-- What is hashed is the same in Python 3.11, 3.12 and 3.13, see `outline`.
+- the script's top-level statements, and every function, class and constant that they reach by name, in any module;
+- whatever runs while one of these modules is imported;
+- a whole module where code looks up its names as text (`globals()`), unless the rule tells what it finds (`lookups`).
 
-Unseen are the versions of other packages, files that code reads by itself (a rule declares them as input), and classes
-that register themselves through a base class.
+It doesn't count comments, docstrings, formatting, the order of definitions, log lines, the texts of InputErrors, and
+the modules of WITHOUT_RESULTS. It doesn't see other packages' versions, files that code reads by itself, and classes
+that register themselves through a base class. It is the same in Python 3.11, 3.12 and 3.13. Code is read, never run.
 """
 
 import ast
@@ -25,15 +21,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 SCRIPTS = Path(__file__).parents[2]
+# Modules that write messages, compare digests, wait, or choose among GPUs that are alike: no result depends on them.
 WITHOUT_RESULTS = frozenset(
     {"fercv.engine.leases"}
     | {f"fercv.workflow.{name}" for name in ("codedigest", "errors", "finished", "jobs", "locks", "messages")}
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
-# What finds names of its module, and what finds modules.
+# Functions that look up names given as text, and those that look up modules.
 FINDING_NAMES = frozenset({"globals", "vars", "eval", "exec"})
 FINDING_MODULES = frozenset({"__import__", "import_module", "modules"})
-# Decorators and calls that do nothing but return something; others might leave a trace where nobody names the result.
+# Decorators and calls that only return something. Any other might act on something else when its module is imported.
 PLAIN_DECORATORS = frozenset(
     {"cache", "functools.cache", "lru_cache", "functools.lru_cache", "contextmanager", "contextlib.contextmanager"}
     | {"dataclass", "dataclasses.dataclass", "style.context"}
@@ -44,42 +41,48 @@ PLAIN_CALLS = frozenset({*dir(builtins), "Path", "re.compile", "logging.getLogge
     *("open", "setattr", "delattr"),
 }
 
-# What a module is asked for besides the names that it defines.
+# These stand in the place of a name: what runs when the module is imported, all that it defines, and, before a
+# function's name, what that function looks up.
 IMPORTED, EVERYTHING, LOOKED_UP = "(imported)", "(everything)", "(looked up by) "
+
+Place = tuple[str, str]  # a module and a name in it
 
 
 class Statement(NamedTuple):
-    """A top-level statement: its outline, and what it uses, as pairs of a module and a name in it."""
+    """A top-level statement: its outline, and the places that it uses."""
 
     text: str
-    uses: frozenset[tuple[str, str]]
+    uses: frozenset[Place]
 
 
 class Module(NamedTuple):
-    """A module's definitions by name, what its imports bind, and the statements that its import runs."""
+    """A module: the statements that define each name, the places that imported names stand for, what importing runs."""
 
+    name: str
+    path: Path
     definitions: dict[str, list[Statement]]
-    imports: dict[str, set[tuple[str, str]]]
+    imports: dict[str, set[Place]]
     running: list[Statement]
 
 
-def code_digest(script: str, looked_up: Mapping[str, Sequence[str]] | None = None) -> str:
+def code_digest(script: str, lookups: Mapping[str, Sequence[str]] | None = None) -> str:
     """Digest of a script and of all code that it uses, 32 hexadecimal digits; see `used_code`."""
-    used = sorted((*place, text) for place, text in used_code(script, looked_up or {}).items() if text)
+    used = sorted((*place, texts) for place, texts in used_code(script, lookups or {}).items() if texts)
     return hashlib.blake2b(ascii(used).encode(), digest_size=16).hexdigest()
 
 
-def used_code(script: str, looked_up: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], list[str]]:
+def used_code(script: str, lookups: Mapping[str, Sequence[str]]) -> dict[Place, list[str]]:
     """Find the code that a script uses.
 
     Args:
         script: name of a script, without its folder and `.py`.
-        looked_up: what a function finds with `globals()`, e.g. {"fercv.nets.architectures.find_architecture":
-            ["cnn"]}. All of the module counts for functions that are not named here.
+        lookups: what functions find that look up names with `globals()`, for instance
+            {"fercv.nets.architectures.find_architecture": ["cnn"]}. Where a function is not named here, all of its
+            module counts.
 
     Returns:
-        {(module, name): outlines of the statements that define it}; among the names, IMPORTED stands for what runs
-        when the module is imported.
+        {(module, name): outlines of the statements that define the name}. The name can also be IMPORTED, EVERYTHING, or
+        LOOKED_UP and a function's name.
 
     Raises:
         FileNotFoundError: there is no such script.
@@ -89,38 +92,49 @@ def used_code(script: str, looked_up: Mapping[str, Sequence[str]]) -> dict[tuple
         raise FileNotFoundError(f"no script {script}.py in {SCRIPTS}")
     texts, waiting = {}, [(script, IMPORTED)]
     while waiting:
-        asked = module_name, name = waiting.pop()
-        if asked in texts or module_name in WITHOUT_RESULTS:
-            continue
-        path = module_file(module_name)
-        if path is None:
-            # From elsewhere, perhaps through a module of this program: which it is counts, not what it holds.
-            texts[asked] = [] if name == IMPORTED else ["from elsewhere"]
-            continue
-        module = read_module(path)
-        statements, more = module.definitions.get(name, []), []
-        if name == IMPORTED:
-            statements = module.running
-        elif "." in name:
-            more = follow_attributes(module_name, module, name)
-        elif name == EVERYTHING:
-            more = [(module_name, defined) for defined in module.definitions]
-            more += [(submodule, EVERYTHING) for submodule in submodules(path)]
-            more += [target for bound in module.imports.values() for target in bound if target[1] != EVERYTHING]
-        elif name.startswith(LOOKED_UP):
-            known = looked_up.get(f"{module_name}.{name.removeprefix(LOOKED_UP)}", [EVERYTHING])
-            more = [(module_name, found) for found in known]
-        elif name in module.imports:
-            more = list(module.imports[name])
-        elif not statements:
-            submodule = f"{module_name}.{name}"
-            more = [(module_name if module_file(submodule) is None else submodule, EVERYTHING)]
-        texts[asked] = [statement.text for statement in statements if statement.text]
-        waiting.append((module_name, IMPORTED))
-        waiting.extend(more)
-        for statement in statements:
-            waiting.extend(statement.uses)
+        place = waiting.pop()
+        if place not in texts and place[0] not in WITHOUT_RESULTS:
+            texts[place], uses = code_at(place, lookups)
+            waiting.extend(uses)
     return texts
+
+
+def code_at(place: Place, lookups: Mapping[str, Sequence[str]]) -> tuple[list[str], list[Place]]:
+    """The outlines of the statements behind one place, and the places that these use in turn."""
+    module_name, name = place
+    path = module_file(module_name)
+    if path is None:
+        # The module is from elsewhere, reached through one of this program: its name counts, its code does not.
+        return [] if name == IMPORTED else ["from elsewhere"], []
+    module = read_module(path)
+    statements = module.running if name == IMPORTED else module.definitions.get(name, [])
+    uses = [(module_name, IMPORTED), *places_behind(module, name, lookups)]
+    uses += [used for statement in statements for used in statement.uses]
+    return [statement.text for statement in statements if statement.text], uses
+
+
+def places_behind(module: Module, name: str, lookups: Mapping[str, Sequence[str]]) -> list[Place]:
+    """The places that a name of a module stands for, besides the statements of the module that define it."""
+    if name == IMPORTED:
+        return []
+    if name == EVERYTHING:
+        imported = [place for places in module.imports.values() for place in places if place[1] != EVERYTHING]
+        return [
+            *((module.name, defined) for defined in module.definitions),
+            *((submodule, EVERYTHING) for submodule in submodules(module.path)),
+            *imported,
+        ]
+    if name.startswith(LOOKED_UP):
+        found = lookups.get(f"{module.name}.{name.removeprefix(LOOKED_UP)}", [EVERYTHING])
+        return [(module.name, one) for one in found]
+    if "." in name:
+        return follow_attributes(module, name)
+    if name in module.imports:
+        return list(module.imports[name])
+    if name in module.definitions:
+        return []
+    submodule = f"{module.name}.{name}"
+    return [(module.name if module_file(submodule) is None else submodule, EVERYTHING)]
 
 
 @functools.cache
@@ -145,19 +159,20 @@ def dotted_name(path: Path) -> str:
 
 @functools.cache
 def read_module(path: Path) -> Module:
-    """Take a module apart into its top-level statements."""
+    """Read a module and take it apart into its top-level statements."""
     tree = WithoutRemarks().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     name = dotted_name(path)
     telling = ast.Name | ast.Attribute | ast.Import | ast.ImportFrom
     mentions = {node: [part for part in ast.walk(node) if isinstance(part, telling)] for node in tree.body}
-    # Imports bind names wherever they stand in the file; what they bind belongs to the statement that uses it.
+    # An import counts wherever it stands in the file, in a function too. What it is from counts for those statements
+    # that use the imported name.
     imports = {}
     for parts in mentions.values():
         for part in parts:
             for bound, target in imported_names(part, name):
                 imports.setdefault(bound, set()).add(target)
     defined = {bound for node in tree.body for bound in defined_names(node)}
-    module = Module({}, imports, [])
+    module = Module(name, path, {}, imports, [])
     for node, parts in mentions.items():
         uses, foreign = find_uses(parts, name, defined, imports)
         if any(isinstance(part, ast.Name) and part.id in FINDING_NAMES for part in parts):
@@ -172,11 +187,17 @@ def read_module(path: Path) -> Module:
 
 
 def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dict) -> tuple[set, set]:
-    """What the names and imports of a statement may mean.
+    """What the names and imports of a statement may stand for.
+
+    Args:
+        parts: the names, attributes and imports of the statement.
+        module: name of the module that it stands in.
+        defined: the names that the module defines.
+        imports: the places that its imported names stand for.
 
     Returns:
-        Pairs of a module of this program and a name in it; and what comes from elsewhere, as triples of the name here,
-        the module and the name there.
+        Places in this program; and what comes from elsewhere, as triples of the name here, the module and the name
+        there.
     """
     uses, foreign, followed = set(), set(), set()
     for part in parts:
@@ -187,7 +208,7 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
             continue
         if part in followed:
             continue
-        # The whole of `fercv.wing.module.name` comes before its parts.
+        # `ast.walk` gives the whole of `fercv.wing.module.name` first, then its parts, which are done with it.
         nodes, attributes = attribute_chain(part)
         followed.update(nodes)
         if not isinstance(nodes[-1], ast.Name):
@@ -216,19 +237,19 @@ def attribute_chain(node: ast.Name | ast.Attribute) -> tuple[list[ast.AST], list
     return nodes, attributes
 
 
-def name_in_module(module: str, attributes: Sequence[str]) -> tuple[str, str]:
-    """The module and the name in it that attributes of a module lead to; EVERYTHING where they end at a module."""
-    for attribute in attributes:
+def name_in_module(module: str, attributes: Sequence[str]) -> Place:
+    """The place that attributes of a module stand for; EVERYTHING of a module where they end at one."""
+    for number, attribute in enumerate(attributes):
         if module_file(f"{module}.{attribute}") is None:
-            return module, attribute
+            return module, ".".join(attributes[number:])
         module = f"{module}.{attribute}"
     return module, EVERYTHING
 
 
-def follow_attributes(module_name: str, module: Module, name: str) -> list[tuple[str, str]]:
-    """What `name.attribute` of a module leads to: the definition of the name, or what an import of the module binds."""
+def follow_attributes(module: Module, name: str) -> list[Place]:
+    """The places that `name.attribute` of a module stands for: where the name is defined, or in what it imports."""
     first, *attributes = name.split(".")
-    found = [(module_name, first)] if first in module.definitions or first not in module.imports else []
+    found = [(module.name, first)] if first in module.definitions or first not in module.imports else []
     for target, bound in module.imports.get(first, ()):
         if module_file(target) is None:
             found.append((target, bound))
@@ -242,8 +263,8 @@ def follow_attributes(module_name: str, module: Module, name: str) -> list[tuple
 def outline(node) -> object:
     """A syntax tree as nested tuples and lists, without what is empty.
 
-    `ast.dump` names empty fields, which come and go with Python's versions; `ast.unparse` quotes f-strings differently
-    since 3.12.
+    Not `ast.dump`, since the fields that it shows empty differ between Python's versions; nor `ast.unparse`, which
+    quotes f-strings in another way since 3.12.
     """
     if isinstance(node, ast.AST):
         fields = ((field, getattr(node, field, None)) for field in node._fields if field != "ctx")
@@ -259,7 +280,7 @@ def defined_names(node: ast.stmt) -> list[str]:
 
 
 def may_act(node: ast.stmt) -> bool:
-    """Whether a statement may do more than define a name, so that it counts for whoever imports its module."""
+    """Whether a statement may do more than define a name. Then it counts for everyone who imports its module."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         decorators = [part.func if isinstance(part, ast.Call) else part for part in node.decorator_list]
         return not {ast.unparse(decorator) for decorator in decorators} <= PLAIN_DECORATORS
@@ -270,14 +291,14 @@ def may_act(node: ast.stmt) -> bool:
 
 
 def targets(node: ast.stmt) -> list[ast.expr]:
-    """What an assignment assigns to; nothing where a statement is none."""
+    """What an assignment assigns to; nothing for any other statement."""
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AnnAssign) else []
 
 
-def imported_names(node: ast.AST, module: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """What an import binds: pairs of the local name and its target, a module and a name or EVERYTHING."""
+def imported_names(node: ast.AST, module: str) -> Iterator[tuple[str, Place]]:
+    """What an import binds: pairs of the local name and the place that it stands for."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             top = alias.name.partition(".")[0]
@@ -291,7 +312,7 @@ def imported_names(node: ast.AST, module: str) -> Iterator[tuple[str, tuple[str,
 
 
 def imported_modules(node: ast.AST, module: str) -> Iterator[str]:
-    """The modules that an import loads, with the packages above them."""
+    """The names of the modules that an import loads, with the packages above them."""
     if isinstance(node, ast.Import):
         loaded = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
@@ -314,9 +335,9 @@ def import_source(node: ast.ImportFrom, module: str) -> str:
 
 
 class WithoutRemarks(ast.NodeTransformer):
-    """Takes out what only speaks to readers and users: docstrings, log lines, the texts of InputErrors.
+    """Takes out what only readers and users see: docstrings, log lines, the texts of InputErrors.
 
-    And empty texts in f-strings, which Python 3.12 puts behind a nested format.
+    It also takes out the empty texts that Python 3.12 alone puts into f-strings behind a nested format.
     """
 
     def visit_Expr(self, node):  # noqa: D102 - a method of ast's

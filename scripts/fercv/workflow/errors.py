@@ -2,7 +2,7 @@
 
 
 class InputError(Exception):
-    """Bad input: a message of one line that names the place, what was found, what was expected and the mending.
+    """A user's mistake. Its message is one line: the place, what was found there, what is expected, and what to do.
 
-    Scripts print the message without a traceback and exit non-zero, see `fercv.jobs.run`.
+    `fercv.workflow.jobs.run` and `fercv.workflow.start` print the message without a traceback and end the process.
     """

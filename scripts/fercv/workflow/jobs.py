@@ -1,4 +1,4 @@
-"""What every script of the workflow shares: its log, and how it ends on an error."""
+"""What the scripts of all rules share: the log, the end on an error, and what a job may compute with."""
 
 import logging
 import sys
@@ -10,11 +10,14 @@ from fercv.workflow.errors import InputError
 
 
 def run(main, snakemake) -> None:
-    """Run a script's `main(snakemake)` with logging to the rule's log file and warnings also to the terminal.
+    """Call a script's `main(snakemake)`, write its log, and turn an exception into a message and an exit status.
 
-    An InputError ends the process with exit status 1 and its one line, on the terminal and last in the log; so does
-    what the system refuses (a full disk, missing permissions), and an interrupt, with the status 130. Any other
-    exception is a defect of the program and is written to both with its traceback.
+    Everything that is logged goes to the rule's log file; warnings and errors also go to the terminal.
+
+    - InputError, the user's mistake: its one line, exit status 1.
+    - OSError, what the system refuses, such as a full disk: one line, exit status 1.
+    - An interrupt: one line, exit status 130.
+    - Any other exception is a defect of the program: its traceback, exit status 1.
     """
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
@@ -23,7 +26,7 @@ def run(main, snakemake) -> None:
     log.addHandler(terminal)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    # A log that a full disk has no room for is told on the terminal by what follows, not by a traceback for each line.
+    # On a full disk each line of the log would fail with a traceback. The error below says it once.
     logging.raiseExceptions = False
     try:
         file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
@@ -35,9 +38,12 @@ def run(main, snakemake) -> None:
         log.error("%s", error)
         sys.exit(1)
     except OSError as error:
-        # Python names the file where it couldn't be opened, and not where it couldn't be written to.
-        place = "" if error.filename else f" (writing to {Path(snakemake.output[0]).parent})"
-        log.error("%s: %s%s; mend that, and give the same command again", snakemake.rule, error, place)
+        # Python names the file when it can't be opened, but not when it can't be written.
+        place = error.filename or f"the outputs go to {Path(snakemake.output[0]).parent}"
+        log.error(
+            "%s: %s (%s); remove the cause, then give the same command again",
+            snakemake.rule, error.strerror or error, place,
+        )  # fmt: skip
         sys.exit(1)
     except KeyboardInterrupt:
         log.error("%s: interrupted", snakemake.rule)
@@ -48,9 +54,9 @@ def run(main, snakemake) -> None:
 
 
 def check_code(snakemake) -> None:
-    """Refuse code that was changed after this job was planned: its results would go down as made by the old code."""
+    """Refuse a job whose code has changed since it was planned: Snakemake would record its results for the old code."""
     planned = snakemake.params.code
-    if code_digest(snakemake.rule, planned["looked_up"]) != planned["digest"]:
+    if code_digest(snakemake.rule, planned["lookups"]) != planned["digest"]:
         raise InputError(
             f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
             "again, and leave the code alone while it runs"
@@ -58,11 +64,16 @@ def check_code(snakemake) -> None:
 
 
 def resources(snakemake) -> dict:
-    """What a job may compute on and with, as `fercv.engine.setup.set_up` takes it."""
+    """The arguments of `fercv.engine.setup.set_up` that follow from what Snakemake tells a job.
+
+    Returns:
+        {"name": the job's, "threads": number of processor threads, "jobs_per_gpu": how many jobs may compute on a GPU
+        at a time, 0 where this job asks for no GPU}.
+    """
     return {
         "name": job_name(snakemake),
         "threads": snakemake.threads,
-        "jobs_per_gpu": jobs_per_gpu(snakemake),
+        "jobs_per_gpu": snakemake.config["gpus"]["jobs_per_gpu"] if asks_for_gpu(snakemake) else 0,
     }
 
 
@@ -71,7 +82,6 @@ def job_name(snakemake) -> str:
     return " ".join([snakemake.rule, *snakemake.wildcards])
 
 
-def jobs_per_gpu(snakemake) -> int:
-    """How many jobs may compute on a GPU at a time; 0 where this one asks for none, by `gpu` or by Slurm's `gres`."""
-    asked = snakemake.resources.get("gpu", 0) or "gpu" in snakemake.resources.get("gres", "")
-    return snakemake.config["gpus"]["jobs_per_gpu"] if asked else 0
+def asks_for_gpu(snakemake) -> bool:
+    """Whether a job asks for a GPU, by the resource `gpu` or by Slurm's `gres`."""
+    return bool(snakemake.resources.get("gpu", 0)) or "gpu" in snakemake.resources.get("gres", "")

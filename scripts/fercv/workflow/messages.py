@@ -1,6 +1,6 @@
-"""The words of a refusal: which file, which key, what was found, what is expected, and the name that was meant.
+"""The words of a refusal: which file, which key, what was found, what is expected, and which name may be meant.
 
-Standard library and PyYAML only, since the Snakefile needs it at every start.
+It imports the standard library and PyYAML only, since the Snakefile needs it at every start.
 """
 
 import contextlib
@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
@@ -26,71 +27,88 @@ TYPE_NAMES = {
 
 
 def did_you_mean(name: object, known: Iterable) -> str:
-    """`; did you mean 'x'?` where one of the known names is close, whatever its case; else nothing."""
+    """`; did you mean 'x'?` where one of the known names is close, whatever its case; otherwise nothing."""
     names = {str(value).casefold(): str(value) for value in known}
     close = difflib.get_close_matches(str(name).casefold(), names, n=1)
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
-def read_config(text: str, loader) -> object:
-    """The content of a config file as Snakemake takes it: JSON, or else YAML by PyYAML's own parser.
+def names(values: Iterable) -> str:
+    """A list of names for a message."""
+    return ", ".join(map(legible, values))
 
-    libyaml's parser would be faster, and takes some tabs that PyYAML refuses.
+
+def legible(name: object) -> str:
+    """A name for a message, quoted where it would break the line."""
+    text = str(name)
+    return text if text.isprintable() else repr(text)
+
+
+def refuse(files: Sequence[str], key: Sequence, value: object, text: str) -> NoReturn:
+    """Raise an InputError for a value at a key of the configuration: `<file>: <key> is <value>, <text>`.
 
     Args:
-        text: the file's.
-        loader: of PyYAML; Snakemake's is `yaml.FullLoader`, `yaml.SafeLoader` knows fewer tags.
+        files: the config files, see `origin`.
+        key: the path of the key, e.g. ["definitions", "cnn", "epochs"].
+        value: what the key holds, or the entry of its list that is wrong.
+        text: what is expected, and what to do.
     """
-    try:
-        return json.loads(text)
-    except ValueError:
-        return yaml.load(text, Loader=loader)
+    raise refusal(files, key, f"is {shown(value)}, {text}")
 
 
-def explain(error, files: Sequence[str]) -> str:
-    """One line for a jsonschema error."""
+def refusal(files: Sequence[str], key: Sequence, text: str, *value: object) -> InputError:
+    """The InputError for a key of the configuration: `<file>: <key> <text>`; for `files` and `value` see `origin`."""
+    return InputError(f"{origin(files, key, *value)}: {dotted(key)} {text}")
+
+
+def explain(error, files: Sequence[str]) -> InputError:
+    """The InputError for an error that jsonschema found in the configuration; for `files` see `origin`."""
     path, value, rule = list(error.absolute_path), error.instance, error.schema
     if error.validator == "additionalProperties":
         known = rule.get("properties", {})
         key = next(key for key in value if key not in known)
-        return (
-            f"{origin(files, [*path, key])}: {dotted([*path, key])} is unknown{did_you_mean(key, known)}; "
-            f"known here: {names(known)}"
-        )
+        return refusal(files, [*path, key], f"is unknown{did_you_mean(key, known)}; known here: {names(known)}")
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in value)
-        return f"{origin(files, path)}: {dotted([*path, missing])} is missing; config.yaml shows it"
+        return refusal(files, path, f"lacks the key {legible(missing)}; config.yaml shows it")
     if "propertyNames" in error.absolute_schema_path:
-        key = [*path, value]
-        return f"{origin(files, key)}: {dotted(key)} is no name, expected {NAME}; rename it, or quote it if it is one"
-    description = rule.get("description")
-    if description is None:
-        kinds = rule.get("type", [])
-        kinds = [kinds] if isinstance(kinds, str) else kinds
-        description = " or ".join(TYPE_NAMES[kind] for kind in kinds) or f"what {error.validator} asks"
-        if "pattern" in rule:
-            description = NAME
+        return refusal(files, [*path, value], f"is no name, expected {NAME}; rename it, or quote it if it is one")
     hint = ""
     if isinstance(value, str) and rule.get("type") in ("number", "integer"):
         with contextlib.suppress(ValueError):
             hint = f" (YAML reads {value} as a text: write {float(value)!r}, without quotes)"
     if isinstance(value, str) and "enum" in rule:
         hint = did_you_mean(value, rule["enum"])
-    return f"{origin(files, path, value)}: {dotted(path)} is {shown(value)}, expected {description}{hint}"
+    return refusal(files, path, f"is {shown(value)}, expected {expected(error.validator, rule)}{hint}", value)
 
 
-def refuse(files: Sequence[str], key: Sequence, value, text: str) -> None:
-    """Raise an InputError for a key's value: `<file>: <key> is <value>, <text>`."""
-    raise InputError(f"{origin(files, key)}: {dotted(key)} is {value!r}, {text}")
+def expected(validator: str, rule: Mapping) -> str:
+    """What a rule of the schema expects: its description, or the types that it allows."""
+    if "description" in rule:
+        return rule["description"]
+    if "pattern" in rule:
+        return NAME
+    types = rule.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    return " or ".join(TYPE_NAMES[name] for name in types) or f"what {validator} asks"
 
 
-def origin(files: Sequence[str], key: Sequence, *value) -> str:
-    """The last of the config files that holds a key, with a value if one is given; where none does, what may have."""
+def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
+    """Where a key of the configuration stands.
+
+    Args:
+        files: the config files, in the order in which Snakemake merges them.
+        key: the path of the key.
+        value: what the key holds, if that is to be compared.
+
+    Returns:
+        The last of the files that holds the key (with the value); where none does, the last file or the command line.
+    """
     for file in reversed(files):
         try:
             node = read_config(Path(file).read_text(encoding="utf-8"), yaml.FullLoader)
         except (OSError, ValueError, yaml.YAMLError):
-            # Snakemake has read it, perhaps by a template of its own; here it is asked for a name only.
+            # Snakemake itself could read this file, perhaps as a template: that is no reason to refuse it here.
             continue
         for part in key:
             inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
@@ -103,23 +121,27 @@ def origin(files: Sequence[str], key: Sequence, *value) -> str:
     return f"{files[-1]} or --config" if files else "config"
 
 
+def read_config(text: str, loader) -> object:
+    """The content of a config file as Snakemake takes it: JSON, or else YAML by PyYAML's own parser.
+
+    libyaml's parser would be faster, but it takes some tabs that PyYAML refuses.
+
+    Args:
+        text: the file's.
+        loader: of PyYAML. Snakemake's is `yaml.FullLoader`; `yaml.SafeLoader` knows fewer tags.
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, Loader=loader)
+
+
 def dotted(key: Sequence) -> str:
     """A key's path as it is written in messages, e.g. `data.image_size.0`."""
     return ".".join(map(legible, key)) or "the configuration"
 
 
-def shown(value) -> str:
-    """A value as it stands in a message, cut where it is long."""
+def shown(value: object) -> str:
+    """A value for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def names(values) -> str:
-    """A list of names for a message."""
-    return ", ".join(map(legible, values))
-
-
-def legible(name) -> str:
-    """A name as it stands in a message, quoted where it would break the line."""
-    text = str(name)
-    return text if text.isprintable() else repr(text)

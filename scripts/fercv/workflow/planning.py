@@ -1,8 +1,9 @@
-"""What the jobs on a cluster must know of the Snakemake that planned them.
+"""What a job on a cluster must know of the Snakemake process that planned it.
 
-There Snakemake reads the workflow again for each job, perhaps days later, and records for its outputs what it planned
-with. A job that took its code and settings as it finds them then would pass for one of the old code. So the digests of
-both go along in the environment, which jobs inherit, by way of the scheduler as well.
+On a cluster each job starts a Snakemake of its own, which reads the workflow again, perhaps days after the job was
+planned. What it records for the outputs is what it reads then. So results of old code could be recorded as results of
+new code. To prevent this, the first Snakemake writes the digests that it planned with into the environment, which the
+scheduler hands on to every job.
 """
 
 import hashlib
@@ -12,22 +13,25 @@ import os
 VARIABLE = "FERCV_PLANNED"
 
 
-def planned_digest(name: str, digest: str, on_cluster: bool) -> str:
-    """The digest of something as it was when the jobs were planned.
+def as_planned(name: str, value: str, on_cluster: bool) -> str:
+    """A value as it was when Snakemake planned its jobs.
 
     Args:
-        name: of what the digest is of.
-        digest: as it is now.
-        on_cluster: whether this is a job on a cluster, so that `digest` counts only where the environment has none,
-            because a scheduler is set up to pass none on; else it goes into the environment of jobs to come.
+        name: what the value is called in the environment, e.g. "configuration".
+        value: what it is now.
+        on_cluster: whether this process runs one job on a cluster. If not, it is the one that plans: `value` is
+            returned, and written into the environment for the jobs.
+
+    Returns:
+        The planned value. `value` itself where the scheduler has not handed on the environment.
     """
-    known = json.loads(os.environ.get(VARIABLE, "{}"))
+    planned = json.loads(os.environ.get(VARIABLE, "{}"))
     if on_cluster:
-        return known.get(name, digest)
-    os.environ[VARIABLE] = json.dumps(known | {name: digest})
-    return digest
+        return planned.get(name, value)
+    os.environ[VARIABLE] = json.dumps(planned | {name: value})
+    return value
 
 
-def settings_digest(config: dict) -> str:
-    """Digest of a complete configuration, 64 hexadecimal digits."""
+def config_digest(config: dict) -> str:
+    """SHA-256 of a complete configuration, 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

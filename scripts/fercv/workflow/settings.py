@@ -1,6 +1,6 @@
-"""The configuration: checked against its schema, completed, and scaled.
+"""The configuration: checked against its schema, scaled, and completed.
 
-Standard library, PyYAML and jsonschema only, since the Snakefile runs this at every start.
+It imports the standard library, PyYAML and jsonschema only, since the Snakefile needs it at every start.
 """
 
 import copy
@@ -17,12 +17,11 @@ from fercv.workflow.errors import InputError
 from fercv.workflow.messages import (
     TYPE_NAMES,
     did_you_mean,
-    dotted,
     explain,
     legible,
     names,
-    origin,
     read_config,
+    refusal,
     refuse,
 )
 
@@ -31,7 +30,10 @@ RESERVED = ("index", "label", "usage", "true", "in_training")
 
 
 def check_syntax(path: str | Path) -> None:
-    """Refuse a config file that is no YAML in UTF-8, before Snakemake reads it and leaves its name and place out.
+    """Refuse a config file that is not YAML in UTF-8. Snakemake's own message names neither the file nor the line.
+
+    Snakemake parses the file once more. Its parser is this one and not the faster libyaml's, which takes tabs that
+    Snakemake would then refuse.
 
     Raises:
         InputError: one line that names the file, the line and what is wrong there; also where it would run code.
@@ -53,7 +55,7 @@ def check_syntax(path: str | Path) -> None:
         line = text[: error.position].count("\n") + 1
         raise InputError(f"{path}, line {line}: no YAML, the character #{error.character:04x}; delete it") from None
     except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError, RecursionError) as error:
-        # What PyYAML lets through of values that look like a date or a number and are none.
+        # PyYAML raises these itself on values that only look like a date or a number.
         raise InputError(f"{path}: a value that cannot be read, {' '.join(str(error).split())}; quote it") from None
     if not isinstance(content, dict):
         found = "nothing" if content is None else legible(content)
@@ -70,141 +72,202 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     scale's number; `scale` and `scales` are gone.
 
     Args:
-        config: the merged content of the config files.
+        config: the merged content of the config files. It is not changed.
         files: their paths in the order of merging, for the messages.
 
     Raises:
-        InputError: one line that names the file, the key, its value, what is expected and the mending.
+        InputError: one line that names the file, the key, its value, what is expected and what to do.
     """
+    schema = read_schema()
+    check_schema(config, schema, files)
+    config = copy.deepcopy(dict(config))
+    check_experiment(config, files)
+    scale_name, scale = take_scale(config, files)
+    check_model_names(config, scale_name, scale, files)
+    for name, definition in config["definitions"].items():
+        scaled = merge(definition, scale.get("definitions", {}).get(name, {}))
+        config["definitions"][name] = complete_definition(name, scaled, schema["$defs"]["definition"], files)
+    config["data"]["images"] = scale.get("images")
+    config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
+    check_folds(config, files)
+    check_layers(config, files)
+    check_classes(config, files)
+    check_images(config, files)
+    return config
+
+
+def read_schema() -> dict:
+    """The schema of the configuration."""
     with SCHEMA.open(encoding="utf-8") as file:
         # libyaml's parser, where PyYAML was built with it: several times as fast.
-        schema = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    check_schema(config, schema, files)
+        return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
-    config = copy.deepcopy(dict(config))
-    built_in = config["data"]["source"] == "synthetic"
-    if built_in != config["experiment"].startswith("demo"):
+
+def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
+    """Refuse the first key, in alphabetical order, that does not fit the schema."""
+    # JSON counts 20.0 among the whole numbers; Python's range does not.
+    whole = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and is_number(value)
+    )
+    finite = whole.redefine("number", lambda _, value: is_number(value))
+    validator = validators.extend(Draft202012Validator, type_checker=finite)(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
+        raise explain(error, files)
+
+
+def check_experiment(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse results of the user's data under the demo's name, and the reverse."""
+    source, name = config["data"]["source"], config["experiment"]
+    if (source == "synthetic") != name.startswith("demo"):
         refuse(
             files,
             ["experiment"],
-            config["experiment"],
-            f"but data.source is {config['data']['source']!r}: the built-in faces go with an experiment whose name "
-            "begins with `demo`, other data with another name; set both keys",
+            name,
+            f"but data.source is {source!r}: the built-in faces go with an experiment whose name begins with `demo`, "
+            "other data with another name; set both keys",
         )
+
+
+def take_scale(config: dict, files: Sequence[str]) -> tuple[str, Mapping]:
+    """Take `scale` and `scales` out of a configuration; return the name and the content of the chosen scale."""
     scales = {"full": {}} | config.pop("scales")
-    scale_name = config.pop("scale")
-    if scale_name not in scales:
-        refuse(
-            files,
-            ["scale"],
-            scale_name,
-            f"which is not among scales: {names(scales)}{did_you_mean(scale_name, scales)}",
-        )
-    if scale_name == "demo" and not built_in:
-        refuse(
-            files,
-            ["scale"],
-            scale_name,
-            "made for the built-in faces; set scale: full, or one of your own under `scales`",
-        )
+    name = config.pop("scale")
+    if name not in scales:
+        refuse(files, ["scale"], name, f"which is not among scales: {names(scales)}{did_you_mean(name, scales)}")
+    if name == "demo" and config["data"]["source"] != "synthetic":
+        mending = "set scale: full, or one of your own under `scales`"
+        refuse(files, ["scale"], name, f"which is made for the built-in faces; {mending}")
+    return name, scales[name]
+
+
+def check_model_names(config: Mapping, scale_name: str, scale: Mapping, files: Sequence[str]) -> None:
+    """Refuse models, and definitions in the chosen scale, that `definitions` doesn't name."""
+    known = config["definitions"]
     for name in config["models"]:
-        if name not in config["definitions"]:
-            hint = did_you_mean(name, config["definitions"])
-            refuse(files, ["models"], name, f"which is not among definitions: {names(config['definitions'])}{hint}")
-    scale = scales[scale_name]
+        if name not in known:
+            hint = did_you_mean(name, known)
+            refuse(files, ["models"], name, f"which is not among definitions: {names(known)}{hint}")
     for name in scale.get("definitions", {}):
-        if name not in config["definitions"]:
-            hint = did_you_mean(name, config["definitions"])
-            refuse(files, ["scales", scale_name, "definitions"], name, f"which is not among definitions{hint}")
+        if name not in known:
+            key = ["scales", scale_name, "definitions"]
+            refuse(files, key, name, f"which is not among definitions{did_you_mean(name, known)}")
 
-    for name, definition in config["definitions"].items():
-        definition = merge(definition, scale.get("definitions", {}).get(name, {}))
-        definition = with_defaults(definition, schema["$defs"]["definition"])
-        definition["settings"] = check_architecture(name, definition, files)
-        config["definitions"][name] = definition
-        if definition["schedule"]["warmup"] >= definition["epochs"]:
-            refuse(
-                files,
-                ["definitions", name, "schedule", "warmup"],
-                definition["schedule"]["warmup"],
-                f"but the model trains for {definition['epochs']} epochs; choose fewer",
-            )
-    config["data"]["images"] = scale.get("images")
-    config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
 
+def complete_definition(name: str, definition: Mapping, schema: Mapping, files: Sequence[str]) -> dict:
+    """A model's definition with the defaults of the schema and of its architecture."""
+    definition = with_defaults(definition, schema)
+    definition["settings"] = architecture_settings(name, definition, files)
+    warmup, epochs = definition["schedule"]["warmup"], definition["epochs"]
+    if warmup >= epochs:
+        key = ["definitions", name, "schedule", "warmup"]
+        refuse(files, key, warmup, f"but the model trains for {epochs} epochs; choose fewer")
+    return definition
+
+
+def architecture_settings(name: str, definition: Mapping, files: Sequence[str]) -> dict:
+    """The complete `settings` of the definition called `name`; refused where they don't fit its architecture."""
+    known, architecture = architectures.architecture_names(), definition["architecture"]
+    if architecture not in known:
+        text = f"which scripts/fercv/nets/architectures.py does not define; it defines {names(known)}"
+        refuse(files, ["definitions", name, "architecture"], architecture, text + did_you_mean(architecture, known))
+    settings = architectures.settings_of(architecture)
+    for setting, value in definition["settings"].items():
+        key = ["definitions", name, "settings", setting]
+        if setting not in settings:
+            hint = did_you_mean(setting, settings)
+            raise refusal(files, key, f"is unknown, {architecture} takes {names(settings)}{hint}")
+        default = settings[setting]
+        fits, expected = check_setting(setting, value, default)
+        if not fits:
+            refuse(files, key, value, f"expected {expected}")
+        settings[setting] = float(value) if isinstance(default, float) else value
+    return settings
+
+
+def check_setting(setting: str, value: object, default: object) -> tuple[bool, str]:
+    """Whether a value fits one of an architecture's settings, and what is expected there.
+
+    The type must be that of the default; dropout and width have bounds.
+    """
+    if setting == "dropout":
+        return is_number(value) and 0 <= value < 1, "a number from 0, below 1"
+    if setting == "width":
+        return is_number(value) and 0 < value <= 16, "a number above 0, at most 16"
+    if isinstance(default, bool):
+        return isinstance(value, bool), TYPE_NAMES["boolean"]
+    if isinstance(default, float):
+        return is_number(value), TYPE_NAMES["number"]
+    return isinstance(value, list if isinstance(default, tuple) else type(default)), f"of the kind of {default!r}"
+
+
+def check_folds(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse to look into the model of a fold that there is not."""
+    last = config["folds"]["number"] - 1
     for block in ("saliency", "filters", "feature_maps"):
-        if config[block]["fold"] >= config["folds"]["number"]:
-            refuse(
-                files,
-                [block, "fold"],
-                config[block]["fold"],
-                f"expected at most {config['folds']['number'] - 1}, the last fold",
-            )
-    check_layers(config, files)
-    check_data(config, files)
-    return config
+        if config[block]["fold"] > last:
+            refuse(files, [block, "fold"], config[block]["fold"], f"expected at most {last}, the last fold")
 
 
 def check_layers(config: Mapping, files: Sequence[str]) -> None:
     """Refuse layers asked for that no definition has, and feature maps of layers behind the flattening."""
-    known = {}
-    for name in config["definitions"]:
-        try:
-            layers = model_layers(config, name)
-        except InputError as error:
-            # A definition that doesn't fit the images is no fault as long as it isn't trained.
-            if name not in config["models"]:
-                continue
-            key = ["definitions", name]
-            raise InputError(f"{origin(files, key)}: {dotted(key)}: {error}") from None
-        flat = False
-        for layer, kind in layers.items():
-            flat = flat or kind in ("Flatten", "Dense") or kind.startswith("Global")
-            known[layer] = known.get(layer, False) or not flat
+    known = spatial_layers(config, files)
     for block in ("filters", "feature_maps"):
         for layer in config[block]["layers"]:
             key = [block, "layers"]
             if layer not in known:
-                hint = did_you_mean(layer, known)
-                refuse(files, key, layer, f"which no definition has{hint}")
+                refuse(files, key, layer, f"which no definition has{did_you_mean(layer, known)}")
             if block == "feature_maps" and not known[layer]:
                 mending = "choose a layer before the first dense or flattening one"
                 refuse(files, key, layer, f"which has no height and width; {mending}")
 
 
-def check_data(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse class names that no table or folder can tell apart, and what the built-in faces cannot be."""
-    data = config["data"]
-    seen = set()
+def spatial_layers(config: Mapping, files: Sequence[str]) -> dict[str, bool]:
+    """Every layer that a definition names, and whether it has height and width in one of them."""
+    known = {}
+    for name in config["definitions"]:
+        try:
+            layers = model_layers(config, name)
+        except InputError as error:
+            # A definition may be unfit for these images as long as no model of it is trained.
+            if name not in config["models"]:
+                continue
+            raise refusal(files, ["definitions", name], f"does not fit: {error}") from None
+        flat = False
+        for layer, kind in layers.items():
+            flat = flat or kind in ("Flatten", "Dense") or kind.startswith("Global")
+            known[layer] = known.get(layer, False) or not flat
+    return known
+
+
+def check_classes(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse class names that a table or folder could not tell apart, and others than the built-in faces have."""
+    data, key, seen = config["data"], ["data", "classes"], set()
     for name in data["classes"]:
         if name.casefold().strip() in seen or name.casefold().strip() in RESERVED or name != name.strip():
             refuse(
                 files,
-                ["data", "classes"],
+                key,
                 name,
                 f"expected names that differ in more than case, without outer spaces, other than {names(RESERVED)}, "
                 "which name columns of the tables",
             )
         if not name.isprintable():
-            refuse(files, ["data", "classes"], name, "expected names without line breaks and other hidden characters")
+            refuse(files, key, name, "expected names without line breaks and other hidden characters")
         seen.add(name.casefold())
-    if data["source"] == "synthetic":
-        if list(data["classes"]) != list(SYNTHETIC_CLASSES):
-            refuse(
-                files, ["data", "classes"], data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}"
-            )
-        if data["image_size"][0] != data["image_size"][1]:
-            refuse(files, ["data", "image_size"], data["image_size"], "but the built-in faces are square")
-    images = data["images"]
+    if data["source"] == "synthetic" and list(data["classes"]) != list(SYNTHETIC_CLASSES):
+        refuse(files, key, data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")
+
+
+def check_images(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse a size that the built-in faces can't have, and a scale with too few images for the rest."""
+    data, images = config["data"], config["data"]["images"]
+    if data["source"] == "synthetic" and data["image_size"][0] != data["image_size"][1]:
+        refuse(files, ["data", "image_size"], data["image_size"], "but the built-in faces are square")
     if images is not None and images < config["folds"]["number"]:
         refuse(files, ["scales"], images, "fewer images than folds.number")
     if images is not None and config["feature_maps"]["image"] >= images:
-        refuse(
-            files,
-            ["feature_maps", "image"],
-            config["feature_maps"]["image"],
-            f"expected at most {images - 1}, the last image",
-        )
+        image, key = config["feature_maps"]["image"], ["feature_maps", "image"]
+        refuse(files, key, image, f"expected at most {images - 1}, the last image")
 
 
 def fold_names(number: int) -> list[str]:
@@ -222,54 +285,8 @@ def model_layers(config: Mapping, name: str) -> dict[str, str]:
     )
 
 
-def check_architecture(name: str, definition: Mapping, files: Sequence[str]) -> dict:
-    """The complete settings of a definition's architecture, or an InputError where they do not fit its function."""
-    known = architectures.architecture_names()
-    architecture = definition["architecture"]
-    key = ["definitions", name, "architecture"]
-    if architecture not in known:
-        text = f"which scripts/fercv/nets/architectures.py does not define; it defines {names(known)}"
-        refuse(files, key, architecture, text + did_you_mean(architecture, known))
-    settings = architectures.settings_of(architecture)
-    for setting, value in definition["settings"].items():
-        key = ["definitions", name, "settings", setting]
-        if setting not in settings:
-            raise InputError(
-                f"{origin(files, key)}: {dotted(key)} is unknown, {architecture} takes {names(settings)}"
-                f"{did_you_mean(setting, settings)}"
-            )
-        default = settings[setting]
-        kind = "boolean" if isinstance(default, bool) else "number" if isinstance(default, float) else None
-        fits = {
-            "boolean": isinstance(value, bool),
-            "number": is_number(value),
-            None: isinstance(value, list if isinstance(default, tuple) else type(default)),
-        }[kind]
-        expected = TYPE_NAMES.get(kind, f"of the kind of {default!r}")
-        if setting == "dropout":
-            fits, expected = fits and 0 <= value < 1, "a number from 0, below 1"
-        elif setting == "width":
-            fits, expected = fits and 0 < value <= 16, "a number above 0, at most 16"
-        if not fits:
-            refuse(files, key, value, f"expected {expected}")
-    given = definition["settings"].items()
-    return settings | {name: float(value) if isinstance(settings[name], float) else value for name, value in given}
-
-
-def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
-    """Raise an InputError for the first key, in alphabetical order, that does not fit the schema."""
-    # JSON counts 20.0 among the whole numbers; Python's range does not.
-    whole = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and is_number(value)
-    )
-    finite = whole.redefine("number", lambda _, value: is_number(value))
-    validator = validators.extend(Draft202012Validator, type_checker=finite)(schema)
-    for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
-        raise InputError(explain(error, files))
-
-
 def is_number(value) -> bool:
-    """Whether a value can be a float: .nan and .inf are numbers in YAML, but inside no bounds, as are 400 digits."""
+    """Whether a value is a finite number that a float can hold: not true, .nan, .inf, nor a number of 400 digits."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 

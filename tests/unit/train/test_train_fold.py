@@ -17,7 +17,7 @@ def fold(tmp_path):
         path.write_text(name, encoding="utf-8")
     return SimpleNamespace(
         input=SimpleNamespace(**files),
-        params=SimpleNamespace(definition={"epochs": 4}, classes=["a", "b"], code={"digest": "abc", "looked_up": {}}),
+        params=SimpleNamespace(definition={"epochs": 4}, classes=["a", "b"], code={"digest": "abc", "lookups": {}}),
         wildcards=SimpleNamespace(fold="00", model="cnn"),
         seed=7,
         threads=1,

@@ -128,6 +128,13 @@ def test_what_the_script_uses_counts(program, name, old, new):
 WING = {
     "fercv/wing/__init__.py": "",
     "fercv/wing/module.py": "def f():\n    return 1\ndef g():\n    return 2\n",
+    # As fercv.engine.backend chooses among the files of the backends.
+    "fercv/wing/chosen.py": """
+if BACKEND == "one":
+    from fercv.wing import module as native
+else:
+    from fercv.wing.room import shelf as native
+""",
     "fercv/wing/room/__init__.py": "",
     "fercv/wing/room/shelf.py": "def f():\n    return 1\n",
 }
@@ -143,6 +150,16 @@ WING = {
         ("from fercv.wing import module\nprint(module.f())", ["wing/module.py 1"], ["wing/module.py 2"]),
         ("from fercv.wing.module import f\nprint(f())", ["wing/module.py 1"], ["wing/module.py 2"]),
         ("import fercv.wing.room.shelf\nprint(fercv.wing.room.shelf.f())", ["wing/room/shelf.py 1"], []),
+        (
+            "from fercv.wing.chosen import native\nprint(native.f())",
+            ["wing/module.py 1", "wing/room/shelf.py 1"],
+            ["wing/module.py 2"],
+        ),
+        (
+            "from fercv.wing import chosen as c\nprint(c.native.f())",
+            ["wing/module.py 1", "wing/room/shelf.py 1"],
+            ["wing/module.py 2"],
+        ),
         ("import fercv.wing.module\nprint(vars(fercv.wing.module))", ["wing/module.py 1", "wing/module.py 2"], []),
         ("import fercv.wing.module\nprint(vars(fercv.wing))", ["wing/module.py 2", "wing/room/shelf.py 1"], []),
         ("import fercv.wing.module\nprint(getattr(fercv.wing, x).f())", ["wing/module.py 1"], []),
@@ -189,8 +206,8 @@ def test_what_it_does_not_use_or_only_reads_or_says_changes_nothing(program, nam
     ("old", "new", "counts"), [("return part()", "return part() + 1", True), ("return 1", "return 3", True),
                                ("return 2", "return 3", False)]
 )  # fmt: skip
-def test_of_what_is_looked_up_only_what_is_told_counts(program, old, new, counts):
-    assert changes(program, [("fercv/shelf.py", old, new)], looked_up={"fercv.shelf.look_up": ["one"]}) == counts
+def test_of_what_is_looked_up_only_what_the_rule_tells_counts(program, old, new, counts):
+    assert changes(program, [("fercv/shelf.py", old, new)], lookups={"fercv.shelf.look_up": ["one"]}) == counts
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What the Snakefile does before it comes to its rules."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from fercv.data.sources import source_files
+from fercv.workflow.errors import InputError
+from fercv.workflow.planning import as_planned, config_digest
+from fercv.workflow.settings import check_syntax, complete_config
+
+
+def check_config_file(path: str) -> None:
+    """End Snakemake with one line if a config file is not YAML; see `settings.check_syntax`."""
+    with exit_on_input_error():
+        check_syntax(path)
+
+
+def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
+    """Check and complete the configuration, and find the files of the data.
+
+    An InputError ends Snakemake with its one line, and so does a configuration that has changed since Snakemake planned
+    the job that this process runs.
+
+    Args:
+        config: the merged content of the config files.
+        workflow: Snakemake's own object of that name.
+
+    Returns:
+        The complete configuration, see `settings.complete_config`, and the paths of the data's files, none for the
+        built-in faces. Two entries of the configuration are for scripts alone, no settings and no rule's params:
+        `directory`, where Snakemake runs, and `marks_are_files`, whether Snakemake marks with files which outputs it
+        has begun (with `--persistence-backend db` it keeps them in a database).
+    """
+    with exit_on_input_error():
+        config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
+        source = config["data"]["source"]
+        files = [] if source == "synthetic" else source_files(source)
+        digest = config_digest(config)
+        if as_planned("configuration", digest, workflow.remote_exec) != digest:
+            raise InputError(
+                "a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended"
+            )
+    # Older versions of Snakemake know no other way than files.
+    backend = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
+    marks_are_files = as_planned("persistence backend", backend, workflow.remote_exec) == "file"
+    return config | {"directory": str(Path.cwd()), "marks_are_files": marks_are_files}, files
+
+
+@contextlib.contextmanager
+def exit_on_input_error():
+    """End the process with the one line of an InputError: Snakemake would add a traceback of the Snakefile."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(str(error))
