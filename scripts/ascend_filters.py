@@ -12,21 +12,21 @@ from fercv.workflow.hashing import derive_seed
 def main(snakemake):
     """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
     params, layer = snakemake.params, snakemake.wildcards.layer
-    settings, image_size = params.filters, tuple(params.image_size)
+    options, image_size = params.filters, tuple(params.image_size)
     seed = derive_seed(params.seed, snakemake.wildcards.model, layer, "ascent")
     engine = set_up(seed=seed, precision=params.precision, width=params.width, **jobs.resources(snakemake))
     loaded = load_model(snakemake.input[0], params.architecture, image_size=image_size)
     model = with_precision(loaded, engine.precision)
-    filters = np.arange(min(settings["count"], find_layer(model, layer).output.shape[-1]))
+    filters = np.arange(min(options["count"], find_layer(model, layer).output.shape[-1]))
     ascended = ascend_filters(
         model,
         layer,
         filters,
         image_shape=image_size,
-        steps=settings["steps"],
-        step_size=settings["step_size"],
+        steps=options["steps"],
+        step_size=options["step_size"],
         seed=seed,
-        batch_size=settings["batch_size"],
+        batch_size=options["batch_size"],
     )
     np.savez(snakemake.output[0], filters=filters, images=ascended.images, activations=ascended.activations)
 

@@ -16,14 +16,14 @@ BATCH_SIZE = 64
 def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
     set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
-    settings = snakemake.params.saliency
+    options = snakemake.params.saliency
     samples = read_table(snakemake.input.samples, SAMPLES)
     folds = read_table(snakemake.input.folds, FOLDS)
-    validated = folds.loc[folds["fold"] == settings["fold"], "index"]
+    validated = folds.loc[folds["fold"] == options["fold"], "index"]
     images = np.load(snakemake.input.images, mmap_mode="r")
     # FER2013 has images whose pixels are all equal. There is nothing to see in them.
     validated = validated[images[validated].std(axis=(1, 2)) > 0]
-    chosen = samples.loc[validated].groupby("label").head(settings["per_class"]).sort_values("label", kind="stable")
+    chosen = samples.loc[validated].groupby("label").head(options["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()
 
     model = load_model(
@@ -39,7 +39,7 @@ def main(snakemake):
         labels=chosen["label"].to_numpy(),
         probabilities=probabilities,
         heat=heat,
-        masked=np.stack([mask_image(*pair, settings["threshold"]) for pair in zip(shown, heat, strict=True)]),
+        masked=np.stack([mask_image(*pair, options["threshold"]) for pair in zip(shown, heat, strict=True)]),
     )
 
 

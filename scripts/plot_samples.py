@@ -10,16 +10,16 @@ from fercv.workflow import jobs
 
 def main(snakemake):
     """Write samples.png."""
-    settings = snakemake.params.samples
+    options = snakemake.params.samples
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = read_table(snakemake.input.samples, SAMPLES)
     shown = samples[is_training(samples)]
     rows = {
-        name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: settings["per_class"]]]
+        name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: options["per_class"]]]
         for label, name in enumerate(snakemake.params.classes)
     }
     title = f"First samples of each class, {len(shown):,} in all"
-    figure = samples_figure(rows, title, settings["show_names"])
+    figure = samples_figure(rows, title, options["show_names"])
     save_figure(figure, snakemake.output[0])
 
 

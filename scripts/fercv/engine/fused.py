@@ -51,8 +51,8 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs):
         """As Keras' layer. For anything but a plain "same" convolution of a small image Keras' own code runs."""
-        settings = (self.padding, self.strides, self.dilation_rate, self.groups, self.data_format, self.use_bias)
-        plain = settings == ("same", (1, 1), (1, 1), 1, "channels_last", True)
+        options = (self.padding, self.strides, self.dilation_rate, self.groups, self.data_format, self.use_bias)
+        plain = options == ("same", (1, 1), (1, 1), 1, "channels_last", True)
         small = inputs.shape[1] * inputs.shape[2] <= SMALL_IMAGE
         if not (plain and small and all(size % 2 for size in self.kernel_size)):
             return super().call(inputs)
