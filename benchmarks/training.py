@@ -283,7 +283,7 @@ def compare(model, repeats, precisions, size):
     if "float32" in precisions:
         ways.insert(0, ("stock", "float32"))
     for number in range(repeats):
-        # Of one octave, for the sake of stock Keras' tail.
+        # From n to 2n images: how long stock Keras idles at its end depends on where the number lies in between.
         count = int(IMAGES[model] * 2 ** (number / repeats))
         for way, precision in ways:
             measured = result(child(way, model, threads, precision, size, count))
