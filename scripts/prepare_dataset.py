@@ -29,7 +29,7 @@ def main(snakemake):
     """Write images.npy and samples.csv; for the built-in faces also truth.npz."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
     (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed)
-    # Not a param: it changes nothing that is read, and switching it on later must not rerun everything.
+    # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
     check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
     samples["duplicate_group"] = duplicate_groups(images)
@@ -44,13 +44,16 @@ def main(snakemake):
 
 
 def find_source(built_in):
-    """The function that makes the data set. It is found by name, so that new code for drawing rebuilds no data read."""
+    """The function that makes the data set.
+
+    It is found by name, so that new code for drawing faces does not rebuild data that were read from files.
+    """
     return globals()["draw_samples" if built_in else "read_samples"]
 
 
 def draw_samples(data, seed):
     """Draw the built-in faces: the data set, and the arrays of truth.npz."""
-    # Imported here, so that data read from files do not depend on the code that draws.
+    # The import stands here, because data read from files must not depend on the code that draws.
     from fercv.data.faces import PARTS, draw_faces
 
     count = data["images"] or 35887  # as many as FER2013 has
@@ -62,7 +65,7 @@ def draw_samples(data, seed):
 
 
 def read_samples(data, seed):
-    """Read the user's files: the data set, or as many of its rows as the scale asks for; no truth is known of them."""
+    """Read the user's files: the data set, or as many of its rows as the scale asks for. They have no truth."""
     images, samples = read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
     if data["images"] is not None and data["images"] < len(images):
         chosen = stratified_rows(samples, data["images"], seed)

@@ -1,4 +1,4 @@
-"""The reader of csv files as Kaggle and courses give FER2013 out: each row has an image's label and pixels."""
+"""The reader of csv files, the form in which Kaggle and courses distribute FER2013: a row for each image."""
 
 import contextlib
 import csv
@@ -22,14 +22,14 @@ from fercv.workflow.messages import did_you_mean
 
 LABEL_COLUMNS, PIXEL_COLUMNS = ("emotion", "label"), ("pixels", "feature")
 PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
-# The array starts with so many rows, and the progress bar moves on after so many.
+# The array starts with this many rows. The progress bar advances each time this many rows are read.
 CHUNK_ROWS = 2048
 # Characters of one field. An unclosed quote reads on to this limit; the pixels of a 1500 x 1500 image stay below it.
 LONGEST_FIELD = 10_000_000
 
 
 def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
-    """Read a csv with a column of labels (`emotion` or `label`), one of pixels (`pixels` or `feature`), maybe `Usage`.
+    """Read a csv with columns of labels (`emotion` or `label`) and pixels (`pixels` or `feature`), perhaps `Usage`.
 
     Pixels are whole numbers from 0 to 255, row by row of the image, separated by spaces. The file is read row by row
     into one uint8 array that grows by half when it is full, so the array takes at most about 1.5 times the memory of
@@ -37,13 +37,13 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     lines are accepted.
 
     Raises:
-        InputError: as `read_dataset`, with the number of the row, counted from 1 without the header.
+        InputError: see `read_dataset`. The message names the row, counted from 1 without the header.
     """
     path = Path(path)
     height, width = image_size
     images = np.empty((CHUNK_ROWS, height * width), np.uint8)
     labels, usages = [], []
-    # Closed even after an error, so that the progress bar ends before the error is told.
+    # The reader is closed even after an error: the progress bar must end before the error is shown.
     with contextlib.closing(read_rows(path, progress)) as rows:
         columns = find_columns(path, next(rows))
         for number, fields in enumerate(rows, start=1):
@@ -146,7 +146,7 @@ def check_row(path: Path, number: int, fields: list[str], columns: Columns, clas
             f"{path}: row {number} has the usage {usage[:40]!r}, expected one of {', '.join(USAGES)}"
             f"{did_you_mean(usage, USAGES)}"
         )
-    # One string for all rows of a usage.
+    # `intern` lets all rows of a usage share one string.
     return int(label), fields[columns.pixels], sys.intern(usage)
 
 
@@ -154,7 +154,7 @@ def parse_pixels(path: Path, number: int, text: str, image_size: tuple[int, int]
     """Pixels of a row of a csv: int64 (height * width,), each from 0 to 255."""
     text = text.strip()
     try:
-        # NumPy takes a sign for the start of the next number, with or without a space.
+        # NumPy reads a sign as the start of the next number, even without a space before it.
         values = None if "-" in text or "+" in text else np.fromstring(text, np.int64, sep=" ")
     except ValueError:
         values = None

@@ -119,7 +119,7 @@ def _class_counts(total: int) -> np.ndarray:
 
 
 def _choose_duplicates(true_labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """For each row the row that it shows: itself, or for the duplicates another row of the same true class."""
+    """For each row, the row whose drawing it shows: its own number, or for a duplicate that of a row of its class."""
     identities = np.arange(len(true_labels))
     duplicates = generator.choice(len(true_labels), round(len(true_labels) * DUPLICATE_SHARE), replace=False)
     originals = np.setdiff1d(identities, duplicates)
@@ -173,7 +173,7 @@ def _draw_expression(name: str, strength: float, generator: np.random.Generator)
     mixture = generator.beta(0.6, 0.6)
     values = strength * (mixture * first + (1 - mixture) * second) * generator.uniform(0.8, 1.2, len(first))
     expression = Expression(*values.tolist())
-    # What is seen in an open mouth does not depend on how wide it is open.
+    # The strength sets how wide a mouth is open. It has no effect on the share of the opening that teeth fill.
     filling = Expression(*(mixture * first + (1 - mixture) * second).tolist())
     return expression._replace(
         squareness=filling.squareness, upper_teeth=filling.upper_teeth, lower_teeth=filling.lower_teeth

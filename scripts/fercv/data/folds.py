@@ -22,7 +22,7 @@ def assign_folds(
         groups: int (n,), rows of one group share a fold.
         number: how many folds.
         seed: seed of the shuffling.
-        class_names: names of the classes 0, 1, ... for the messages; each of them must then be among the labels.
+        class_names: names of the classes 0, 1, ... for the messages. If they are given, each class must have rows.
 
     Returns:
         int64 (n,), 0 to number - 1.
@@ -75,7 +75,7 @@ def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict
 
 
 def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Choose the training rows that early stopping watches instead of learning from them.
+    """Choose the training rows that are held back for early stopping. The model does not learn from them.
 
     The method is scikit-learn's train_test_split of the groups, stratified by their most frequent class (the lowest
     label on a tie).

@@ -59,7 +59,7 @@ def read_folder(
     Hidden files are left out. Files that are no images are left out too, and a warning counts them.
 
     Raises:
-        InputError: as `read_dataset`.
+        InputError: see `read_dataset`.
     """
     path = Path(path)
     files = [(PurePosixPath(Path(file).relative_to(path).as_posix()), file) for file in walk_files(path)]
@@ -80,12 +80,12 @@ def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     """Read a zip of a folder as `read_folder` takes it; nothing is unpacked.
 
     Raises:
-        InputError: as `read_dataset`; also for names that lead out of the zip, links and encrypted entries.
+        InputError: see `read_dataset`; also for names that lead out of the zip, links and encrypted entries.
     """
     path = Path(path)
     try:
         archive = zipfile.ZipFile(path)
-    except Exception as error:  # which kind depends on the place of the damage
+    except Exception as error:  # its class depends on the place of the damage
         raise InputError(f"{path}: no zip, or a damaged one ({one_line(error)}); download or pack it again") from None
     with archive:
         images, others = {}, []
@@ -124,7 +124,7 @@ def read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> 
         )
     try:
         return archive.read(entry)
-    except Exception as error:  # which kind depends on the compression
+    except Exception as error:  # its class depends on the compression
         raise InputError(
             f"{path}: {entry.filename!r} is damaged ({one_line(error)}); download or pack the zip again"
         ) from None
@@ -209,7 +209,7 @@ def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]
 
 
 def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:
-    """Count the outer folders of all images that are no class and no split: 1 in fer2013/train/happy/7.jpg."""
+    """Count the outer folders that all images share and that are no class or split: 1 in fer2013/train/happy/7.jpg."""
     deepest = max(names, key=lambda name: len(name.parts)).parts
     for depth, folder in enumerate(deepest[:-2]):
         shared = all(len(name.parts) > depth + 1 and name.parts[depth] == folder for name in names)
@@ -266,7 +266,7 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
             values = np.asarray(image).astype(np.int64)
             if values.min() < 0 or values.max() > 65535:
                 raise ValueError(f"pixels from {values.min()} to {values.max()} are not of 8 or 16 bits")
-            # Pillow's mode I holds 32 bits, as some programs store 8-bit images.
+            # Pillow's mode I has 32 bits. Some programs store 8-bit images in it.
             eight_bits = image.mode == "I" and values.max() <= 255
             image = Image.fromarray((values if eight_bits else values >> 8).astype(np.uint8))
         elif image.has_transparency_data:
@@ -280,11 +280,11 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
         raise InputError(f"{path}: {name!r} has too many pixels to be an image of a face; take it out") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: {name!r} is no image that can be read; replace it or take it out") from None
-    except Exception as error:  # Pillow's decoders raise many kinds on a damaged file
+    except Exception as error:  # Pillow's decoders raise many classes on a damaged file
         raise InputError(f"{path}: {name!r} is damaged ({one_line(error)}); replace it or take it out") from None
     return np.asarray(image), converted, resized
 
 
 def one_line(error: Exception) -> str:
-    """An error's text without line breaks and not too long, or its kind where it has none."""
+    """An error's text in one short line, or the name of its class if it has no text."""
     return textwrap.shorten(str(error), 120, placeholder="...") or type(error).__name__

@@ -83,10 +83,11 @@ def draw_identity(generator: np.random.Generator) -> Identity:
 class MouthShape(NamedTuple):
     """Where the mouth is, in face units; arrays hold a value for each pixel."""
 
-    width: float  # half of it
-    u: np.ndarray  # to the right of its middle
-    x: np.ndarray  # the same in half widths: -1 and 1 at the corners
-    middle: np.ndarray  # v of the line between the lips of a closed mouth; so are the next four for their lines
+    width: float  # half the mouth's width
+    u: np.ndarray  # distance to the right of the mouth's middle
+    x: np.ndarray  # u in half widths: -1 and 1 at the corners
+    # The next five are the v of a line.
+    middle: np.ndarray  # between the lips of a closed mouth
     top: np.ndarray  # of the upper lip
     upper_edge: np.ndarray  # of the opening
     lower_edge: np.ndarray

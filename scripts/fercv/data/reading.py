@@ -28,7 +28,7 @@ def read_dataset(
         progress: whether a terminal shows a progress bar.
 
     Raises:
-        InputError: one line that names the place, what was found, what was expected, and the mending.
+        InputError: one line that names the place, what was found, what was expected, and what to do.
     """
     path = Path(path)
     if path.is_dir():

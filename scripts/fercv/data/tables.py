@@ -18,12 +18,12 @@ import pandas as pd
 
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 
-# E/data/samples.csv, one row an image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
-# or "" where unknown. Equal images have the same `duplicate_group`. `source` tells which row or file it was.
+# E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
+# or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file of the image.
 SAMPLES = {"index": "int64", "label": "int64", "usage": "str", "duplicate_group": "int64", "source": "str"}
-# E/data/folds.csv, one row a training sample: the fold that validates it, counted from 0.
+# E/data/folds.csv, one row per training sample: the fold that validates it, counted from 0.
 FOLDS = {"index": "int64", "fold": "int64"}
-# M/folds/<fold>/history.csv and timing.csv, one row an epoch, counted from 1.
+# M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1.
 HISTORY = {
     "epoch": "int64",
     "loss": "float64",
@@ -38,14 +38,14 @@ TIMING = {
     "images_per_second": "float64",
     "validation_seconds": "float64",
 }
-# M/folds/<fold>/predictions.csv, one row a validation sample; then a column for each class with its probability.
+# M/folds/<fold>/predictions.csv, one row per validation sample; then a column for each class with its probability.
 PREDICTIONS = {"index": "int64", "label": "int64"}
-# M/held_out_predictions.csv, one row a sample that is not for training; then the probabilities, averaged over the
-# folds. `in_training` is 1 where a copy of the image is among the training samples, else 0.
+# M/held_out_predictions.csv, one row per sample that is not for training; then the probabilities, averaged over the
+# folds. `in_training` is 1 if a copy of the image is among the training samples, and 0 if not.
 HELD_OUT_PREDICTIONS = {"index": "int64", "label": "int64", "usage": "str", "in_training": "int64"}
-# M/metrics.csv, one row a fold: its name, such as 00; then the measures, and n, the number of samples.
+# M/metrics.csv, one row per fold: its name, such as 00; then the measures, and n, the number of samples.
 METRICS = {"fold": "str", "n": "int64"}
-# M/summary.csv, one row a measure.
+# M/summary.csv, one row per measure.
 SUMMARY = {
     "measure": "str",
     "mean": "float64",
@@ -55,7 +55,7 @@ SUMMARY = {
     "low": "float64",
     "high": "float64",
 }
-# M/per_class.csv, one row a class.
+# M/per_class.csv, one row per class.
 PER_CLASS = {
     "class": "str",
     "support": "int64",
@@ -149,7 +149,7 @@ def predictions_table(
 
 
 def confusion_matrix_table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Make the table of a confusion matrix: one row a true class, one column a predicted class.
+    """Make the table of a confusion matrix: one row per true class, one column per predicted class.
 
     Args:
         counts: int (classes, classes).
@@ -167,7 +167,8 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, list[str]]:
     """Read M/confusion_matrix.csv.
 
     Returns:
-        The counts, int64 (classes, classes), one row a true class and one column a predicted one; the classes' names.
+        The counts, int64 (classes, classes), one row per true class and one column per predicted class; the names of
+        the classes.
     """
     table = read_table(path, {"true": "str"})
     return table.drop(columns="true").to_numpy(np.int64), list(table["true"])
