@@ -1,8 +1,8 @@
 """Keras 3 and its backend, which is TensorFlow by default, imported with the same settings for every user.
 
 Every module that needs Keras takes it from here (`from fercv.engine.backend import keras`), so that the settings below
-hold before anything is built. What Keras does not offer is done by the backend itself: `native` is the module
-on_tensorflow, on_jax or on_torch, whichever the backend is.
+hold before anything is built. `native` does what Keras does not offer, with the backend itself. It is the module
+on_tensorflow, on_jax or on_torch.
 """
 
 import contextlib
@@ -21,7 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def silent_import():
     """Hide what TensorFlow's C++ part prints while it is imported; show it where the import fails.
 
-    Each job would print four lines: TensorFlow 2.21 describes its build before it reads TF_CPP_MIN_LOG_LEVEL.
+    Without this each job would print four lines. TensorFlow 2.21 describes its build before it reads
+    TF_CPP_MIN_LOG_LEVEL.
     """
     sys.stderr.flush()
     terminal = os.dup(2)

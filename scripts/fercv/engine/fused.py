@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from fercv.engine.backend import keras
 
-# An image of at most so many positions (height times width) is small, see `Conv2D`.
+# An image of at most this many positions (height times width) is small, see `Conv2D`.
 SMALL_IMAGE = 36
-# Compiling the update of at least so many weights takes less time than it saves in a few epochs.
+# Compiling the update of at least this many weights takes less time than it saves in a few epochs.
 MANY_WEIGHTS = 5_000_000
 
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger("fercv")
 
-# CUDA and ROCm use the GPUs that these name.
+# CUDA and ROCm use the GPUs that these variables name.
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 SECONDS_BETWEEN_TRIES = 1
 # The lock that this process holds. It is kept until the process ends: only then is the GPU's memory free again.

@@ -62,7 +62,7 @@ def training_layers():
 
 
 def compile_update(optimizer, weights: int) -> None:
-    """Make an optimizer's update of so many weights faster, in place, where that is worth the time of compiling it."""
+    """Compile an optimizer's update, in place, if it has so many weights that compiling saves time."""
     if BACKEND == "tensorflow" and on_processor():
         from fercv.engine import fused
 

@@ -5,9 +5,9 @@ layers in Keras' functional style and returns the two ends; the last layer is a 
 such a function here and name it in the config as a definition's `architecture`; its keyword arguments are what the
 definition's `settings` may hold.
 
-`layers` is `keras.layers`. It is handed in, not imported, so that the Snakefile can ask for an architecture's settings
-and layer names (to refuse a mistyped one) without the seconds that importing TensorFlow takes: see `layer_names`.
-Layers that the program should find by name (for filters, for feature maps) are given a `name`.
+`layers` is `keras.layers`. It is an argument and not an import. So the Snakefile can find an architecture's settings
+and layer names, to refuse mistyped ones, without importing TensorFlow, which takes seconds; see `layer_names`.
+Give a `name` to each layer that a user may choose for filters or feature maps.
 """
 
 import inspect
@@ -22,8 +22,8 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
     """VGG16 (Simonyan & Zisserman 2015, arXiv:1409.1556) with batch normalization after each leaky ReLU.
 
     Five blocks of 3x3 convolutions, each closed by 2x2 max-pooling, then three hidden dense layers with dropout. At
-    width 1.0 on 48x48 images and 7 classes it has 37,716,999 parameters. The layer names are the report's, which
-    changed its naming scheme within block 3.
+    width 1.0 on 48x48 images and 7 classes it has 37,716,999 parameters. The layer names are the report's,
+    whose naming scheme changes within block 3.
 
     Args:
         layers: `keras.layers`, or a stand-in for it.
@@ -66,9 +66,10 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
 def fc(layers, image_shape, classes, *, width=1.0, dropout=0.0):
     """The report's fully connected net: 20 plain hidden layers on the pixels, about as many parameters as `cnn`.
 
-    38,211,079 parameters at width 1.0 on 48x48 images and 7 classes. The report doesn't name the activation. Plain
-    layers this deep only learn with variance-preserving initial weights, He et al. 2015 (arXiv:1502.01852), section
-    2.2; a leaky ReLU, which the report's `cnn` has too, shortens the plateau at the start against a ReLU.
+    It has 38,211,079 parameters at width 1.0 on 48x48 images and 7 classes. So many plain layers learn only if their
+    initial weights preserve the variance, see He et al. 2015 (arXiv:1502.01852), section 2.2. The report doesn't name
+    the activation. Here it is a leaky ReLU, as in the report's `cnn`: with it the plateau at the start of training is
+    shorter than with a ReLU.
 
     Args:
         layers: `keras.layers`.

@@ -31,7 +31,7 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
         image_shape: (height, width, 1).
         classes: number of classes, the length of the softmax output.
         settings: keyword arguments of the architecture's function.
-        layers: what to build of, e.g. `engine.setup.training_layers()`; None for `keras.layers`.
+        layers: where the layers come from, e.g. `engine.setup.training_layers()`; None for `keras.layers`.
 
     Raises:
         InputError: the last layer is no softmax.
@@ -74,10 +74,10 @@ def summary_text(model) -> str:
 
 @contextlib.contextmanager
 def text_console(columns: int):
-    """Within this context Keras prints lines of up to so many columns, with the characters of UTF-8.
+    """Within this context Keras prints lines of at most this many columns, with the characters of UTF-8.
 
-    Keras prints by the library Rich, which otherwise takes the width from the variable COLUMNS or from the terminal,
-    and the characters of a table's borders from the encoding of standard output.
+    Keras prints with the library Rich. Rich takes the width from the variable COLUMNS or from the terminal. It chooses
+    the characters of a table's borders by the encoding of standard output.
     """
     columns_before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = str(columns)
@@ -98,7 +98,7 @@ def save_model(model, path) -> None:
     objects into its configuration. Here all times become one fixed date, and the objects are numbered from 1.
     """
     numbers = {}
-    # This file stands beside the other, on the same disk. After a kill it stays, and the next attempt replaces it.
+    # This file is in the folder of the model. If the process is killed, the file stays until the next attempt.
     unfixed = Path(path).with_name(f"part.{Path(path).name}")
     try:
         model.save(unfixed)
@@ -144,7 +144,7 @@ def load_model(
     except Exception as error:
         if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, where a GPU has no memory left
             raise
-        # An OSError with a number comes from the system; one without comes from h5py, of damaged weights.
+        # An OSError with a number comes from the system. One without a number comes from h5py: the weights are damaged.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split())
@@ -172,7 +172,7 @@ def takes_images(model, image_size: tuple[int, int]) -> bool:
 
 
 def with_precision(model, precision: str):
-    """A model that computes in a precision: the model itself for float32, else a mixed-precision copy of it.
+    """A model that computes in a precision: the model itself for float32, a mixed-precision copy for bfloat16.
 
     Args:
         model: float32 Keras model, as `load_model` gives it.
@@ -180,7 +180,7 @@ def with_precision(model, precision: str):
     """
     if precision == "float32":
         return model
-    # On GPUs TensorFlow has no deterministic gradient of a fused batch normalization by moving averages.
+    # On GPUs TensorFlow has no deterministic gradient for a fused batch normalization with moving averages.
     layers = training_layers() if on_processor() else keras.layers
 
     def copy(layer):
@@ -217,7 +217,7 @@ def predict(model, images, rows, batch_size: int):
 
 
 def find_layer(model, layer_name: str):
-    """Return the model's layer of this name; InputError, with the likeliest name, where there is none."""
+    """Return the model's layer of this name. If there is none, an InputError suggests the closest name."""
     names = [layer.name for layer in model.layers]
     if layer_name in names:
         return model.get_layer(layer_name)
