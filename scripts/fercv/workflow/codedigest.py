@@ -41,8 +41,8 @@ PLAIN_CALLS = frozenset({*dir(builtins), "Path", "re.compile", "logging.getLogge
     *("open", "setattr", "delattr"),
 }
 
-# These stand in the place of a name: what runs when the module is imported, all that it defines, and, before a
-# function's name, what that function looks up.
+# These stand in the place of a name. IMPORTED is what runs when the module is imported, EVERYTHING is all that the
+# module defines, and LOOKED_UP with a function's name after it is what that function looks up.
 IMPORTED, EVERYTHING, LOOKED_UP = "(imported)", "(everything)", "(looked up by) "
 
 Place = tuple[str, str]  # a module and a name in it
@@ -104,7 +104,7 @@ def code_at(place: Place, lookups: Mapping[str, Sequence[str]]) -> tuple[list[st
     module_name, name = place
     path = module_file(module_name)
     if path is None:
-        # The module is from elsewhere, reached through one of this program: its name counts, its code does not.
+        # A module of this program imports the name from elsewhere. The name counts, its code does not.
         return [] if name == IMPORTED else ["from elsewhere"], []
     module = read_module(path)
     statements = module.running if name == IMPORTED else module.definitions.get(name, [])
@@ -164,8 +164,8 @@ def read_module(path: Path) -> Module:
     name = dotted_name(path)
     telling = ast.Name | ast.Attribute | ast.Import | ast.ImportFrom
     mentions = {node: [part for part in ast.walk(node) if isinstance(part, telling)] for node in tree.body}
-    # An import counts wherever it stands in the file, in a function too. What it is from counts for those statements
-    # that use the imported name.
+    # An import inside a function counts like one at the top of the file. The code behind an imported name counts for
+    # the statements that use the name.
     imports = {}
     for parts in mentions.values():
         for part in parts:
@@ -208,7 +208,7 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
             continue
         if part in followed:
             continue
-        # `ast.walk` gives the whole of `fercv.wing.module.name` first, then its parts, which are done with it.
+        # `ast.walk` gives the whole of `fercv.wing.module.name` first, then its parts. The whole covers the parts.
         nodes, attributes = attribute_chain(part)
         followed.update(nodes)
         if not isinstance(nodes[-1], ast.Name):
@@ -263,8 +263,8 @@ def follow_attributes(module: Module, name: str) -> list[Place]:
 def outline(node) -> object:
     """A syntax tree as nested tuples and lists, without what is empty.
 
-    Not `ast.dump`, since the fields that it shows empty differ between Python's versions; nor `ast.unparse`, which
-    quotes f-strings in another way since 3.12.
+    `ast.dump` would not do: which empty fields it shows depends on Python's version. `ast.unparse` would not do either:
+    since 3.12 it quotes f-strings in another way.
     """
     if isinstance(node, ast.AST):
         fields = ((field, getattr(node, field, None)) for field in node._fields if field != "ctx")

@@ -9,9 +9,9 @@ log = logging.getLogger("fercv")
 
 
 def checkpoint_path(directory: str | Path, experiment: str, model: str, fold: str) -> Path:
-    """Where a fold's checkpoint lies: outside what Snakemake knows of.
+    """Path of a fold's checkpoint, which Snakemake does not know.
 
-    It removes the outputs of a job that fails, and shadow folders with all that is in them.
+    Snakemake removes the outputs of a job that fails, and shadow folders with all that is in them.
     """
     return Path(directory, "results", experiment, "checkpoints", f"{model}_{fold}.checkpoint")
 
@@ -19,11 +19,12 @@ def checkpoint_path(directory: str | Path, experiment: str, model: str, fold: st
 def remove_recorded(directory: str | Path, experiment: str) -> None:
     """Remove the checkpoints of folds that are finished and that Snakemake has recorded as complete.
 
-    A fold doesn't do so itself: where Snakemake is killed or gives up before it has recorded the outputs, it has them
-    made again, and the last epoch's checkpoint makes that a matter of seconds. What can't be removed costs a warning.
+    A fold's job doesn't remove its own checkpoint. If Snakemake is killed or gives up before it has recorded the
+    outputs, it has them made again. With the last epoch's checkpoint that takes seconds. If a checkpoint can't be
+    removed, a warning says so.
 
-    What is recorded is told by the files with which Snakemake marks outputs as begun. Where it keeps these marks in a
-    database, call this only when all folds that were begun are recorded.
+    Snakemake marks outputs that it has begun and not yet recorded. If its marks are files, they tell which folds are
+    recorded. If it keeps them in a database, call this only when all folds that were begun are recorded.
 
     Args:
         directory: where Snakemake runs, with `results` and `.snakemake`.
@@ -36,7 +37,7 @@ def remove_recorded(directory: str | Path, experiment: str) -> None:
             model, _, fold = mark.stem.rpartition("_")
             outputs = Path("results", experiment, model, "folds", fold)
             recorded = all(Path(output).parent != outputs for output in open_outputs)
-            # Snakemake takes its marks off the outputs of a job that failed as well, and then deletes them.
+            # If a job failed, Snakemake removes its marks as well, and then deletes the outputs.
             if recorded and Path(directory, outputs, "model.keras").exists():
                 path = mark.with_suffix(".checkpoint")
                 for file in (path, part_of(path), mark):
@@ -48,12 +49,15 @@ def remove_recorded(directory: str | Path, experiment: str) -> None:
 
 
 def finished_mark(path: Path) -> Path:
-    """The empty file that says of a checkpoint that its fold's outputs are complete and on the disk."""
+    """Path of the empty file beside a checkpoint which says that the fold's outputs are complete and on the disk."""
     return path.with_suffix(".finished")
 
 
 def marked_incomplete(folder: Path) -> list[str]:
-    """The outputs that Snakemake has marked as begun and not recorded: files named in base64, long names in folders."""
+    """The outputs that Snakemake has marked as begun and not recorded.
+
+    A mark is a file. Its path below `folder` is the path of the output in base64.
+    """
     outputs = []
     for marker in folder.rglob("*"):
         name = "".join(part.removeprefix("@") for part in marker.relative_to(folder).parts)

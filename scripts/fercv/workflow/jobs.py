@@ -54,7 +54,7 @@ def run(main, snakemake) -> None:
 
 
 def check_code(snakemake) -> None:
-    """Refuse a job whose code has changed since it was planned: Snakemake would record its results for the old code."""
+    """Refuse a job whose code has changed since Snakemake planned it: results would be recorded for the old code."""
     planned = snakemake.params.code
     if code_digest(snakemake.rule, planned["lookups"]) != planned["digest"]:
         raise InputError(

@@ -15,14 +15,14 @@ SECONDS_BETWEEN_TRIES = 0.2
 
 @contextlib.contextmanager
 def locked(path: Path, name: str):
-    """Hold a lock for as long as the block runs; where another process holds it, say which, and wait for it.
+    """Hold a lock while the block runs. If another process holds it, say which one, and wait.
 
-    The kernel releases the lock with the process, however that ends. Where the file system has no locks, a warning says
-    so, and the block runs without one.
+    The kernel releases the lock when the process ends, even if it is killed. If the file system has no locks, a warning
+    says so, and the block runs without one.
 
     Args:
-        path: of the lock file, which tells who holds the lock; it is gone again afterwards, and its folder with it
-            where that is empty.
+        path: of the lock file, which names the process that holds the lock. Afterwards the file is removed, and its
+            folder too if that is empty.
         name: of what is locked, for the messages.
     """
     # A lock of another kind would outlive a killed process.
@@ -37,7 +37,7 @@ def locked(path: Path, name: str):
     try:
         yield
     finally:
-        # Before the release: who waits for it sees that the file is gone, and locks a new one.
+        # Remove the file before the release. A process that waits then sees that it is gone, and locks a new one.
         path.unlink(missing_ok=True)
         lock.release()
         with contextlib.suppress(OSError):
@@ -45,10 +45,10 @@ def locked(path: Path, name: str):
 
 
 def acquire(lock: FileLock, path: Path, name: str) -> None:
-    """Acquire a lock, waiting for it where another process holds it, and write into its file who has it now."""
+    """Acquire a lock, if necessary after waiting for another process, and write into its file who has it now."""
     waited = False
     while not lock.is_locked:
-        # Whoever held it may have taken the folder away with it.
+        # The process that held the lock may have removed the folder.
         with contextlib.suppress(FileNotFoundError):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -61,7 +61,7 @@ def acquire(lock: FileLock, path: Path, name: str) -> None:
 
 
 def holder(path: Path) -> str:
-    """Who holds a lock, as its file tells."""
+    """The process that holds a lock, as the lock file names it."""
     with contextlib.suppress(OSError):
         return path.read_text(encoding="utf-8") or "another process"
     return "another process"

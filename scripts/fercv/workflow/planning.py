@@ -1,8 +1,8 @@
 """What a job on a cluster must know of the Snakemake process that planned it.
 
 On a cluster each job starts a Snakemake of its own, which reads the workflow again, perhaps days after the job was
-planned. What it records for the outputs is what it reads then. So results of old code could be recorded as results of
-new code. To prevent this, the first Snakemake writes the digests that it planned with into the environment, which the
+planned. For the outputs it records what it reads then. So results of old code could be recorded as results of new
+code. To prevent this, the first Snakemake writes the digests that it planned with into the environment, which the
 scheduler hands on to every job.
 """
 

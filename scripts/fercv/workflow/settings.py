@@ -32,11 +32,12 @@ RESERVED = ("index", "label", "usage", "true", "in_training")
 def check_syntax(path: str | Path) -> None:
     """Refuse a config file that is not YAML in UTF-8. Snakemake's own message names neither the file nor the line.
 
-    Snakemake parses the file once more. Its parser is this one and not the faster libyaml's, which takes tabs that
-    Snakemake would then refuse.
+    Snakemake parses the file again later, with the same parser as here. libyaml's parser is faster, but it takes tabs
+    that Snakemake would then refuse.
 
     Raises:
-        InputError: one line that names the file, the line and what is wrong there; also where it would run code.
+        InputError: one line that names the file, the line and what is wrong there. A file that would make Snakemake run
+            code is refused too.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -105,7 +106,7 @@ def read_schema() -> dict:
 
 def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None:
     """Refuse the first key, in alphabetical order, that does not fit the schema."""
-    # JSON counts 20.0 among the whole numbers; Python's range does not.
+    # JSON Schema takes 20.0 for a whole number, but Python's `range` refuses it.
     whole = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and is_number(value)
     )
@@ -116,7 +117,7 @@ def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None
 
 
 def check_experiment(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse results of the user's data under the demo's name, and the reverse."""
+    """Refuse a demo's name for the user's data, and any other name for the built-in faces."""
     source, name = config["data"]["source"], config["experiment"]
     if (source == "synthetic") != name.startswith("demo"):
         refuse(
@@ -201,7 +202,7 @@ def check_setting(setting: str, value: object, default: object) -> tuple[bool, s
 
 
 def check_folds(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse to look into the model of a fold that there is not."""
+    """Refuse a block that looks into the model of a fold which does not exist."""
     last = config["folds"]["number"] - 1
     for block in ("saliency", "filters", "feature_maps"):
         if config[block]["fold"] > last:
@@ -209,7 +210,7 @@ def check_folds(config: Mapping, files: Sequence[str]) -> None:
 
 
 def check_layers(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse layers asked for that no definition has, and feature maps of layers behind the flattening."""
+    """Refuse layers that no definition has, and feature maps of layers that come after the flattening."""
     known = spatial_layers(config, files)
     for block in ("filters", "feature_maps"):
         for layer in config[block]["layers"]:
@@ -240,7 +241,7 @@ def spatial_layers(config: Mapping, files: Sequence[str]) -> dict[str, bool]:
 
 
 def check_classes(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse class names that a table or folder could not tell apart, and others than the built-in faces have."""
+    """Refuse class names that a table or folder could not tell apart, and for the built-in faces all but their own."""
     data, key, seen = config["data"], ["data", "classes"], set()
     for name in data["classes"]:
         if name.casefold().strip() in seen or name.casefold().strip() in RESERVED or name != name.strip():
@@ -259,7 +260,7 @@ def check_classes(config: Mapping, files: Sequence[str]) -> None:
 
 
 def check_images(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse a size that the built-in faces can't have, and a scale with too few images for the rest."""
+    """Refuse a size that the built-in faces can't have, and a scale with too few images for other settings."""
     data, images = config["data"], config["data"]["images"]
     if data["source"] == "synthetic" and data["image_size"][0] != data["image_size"][1]:
         refuse(files, ["data", "image_size"], data["image_size"], "but the built-in faces are square")
@@ -291,7 +292,7 @@ def is_number(value) -> bool:
 
 
 def with_defaults(value: Mapping, schema: Mapping) -> dict:
-    """A block with the schema's defaults where it is silent, to any depth, in the order of the schema.
+    """A block with the schema's default for each key that it lacks, to any depth, in the order of the schema.
 
     Numbers that need not be whole become floats: 1 and 1.0 are the same setting, and Keras takes only the latter.
     """

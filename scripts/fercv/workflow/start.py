@@ -28,9 +28,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
 
     Returns:
         The complete configuration, see `settings.complete_config`, and the paths of the data's files, none for the
-        built-in faces. Two entries of the configuration are for scripts alone, no settings and no rule's params:
-        `directory`, where Snakemake runs, and `marks_are_files`, whether Snakemake marks with files which outputs it
-        has begun (with `--persistence-backend db` it keeps them in a database).
+        built-in faces. Two entries are added to the configuration for the scripts alone; they are neither settings nor
+        params of a rule. `directory` is where Snakemake runs. `marks_are_files` says whether Snakemake marks with files
+        which outputs it has begun. With `--persistence-backend db` it keeps the marks in a database.
     """
     with exit_on_input_error():
         config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
