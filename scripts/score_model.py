@@ -21,7 +21,7 @@ def main(snakemake):
     classes, rows, folds_of = snakemake.params.classes, [], {}
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
-        # The bytes that are scored are the bytes whose digest is compared, whoever writes the file meanwhile.
+        # The file is read once, so the bytes that are scored are those whose digest is compared.
         content = Path(predictions_path).read_bytes()
         measures = fold_measures(read_table(io.BytesIO(content), PREDICTIONS), classes)
         recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))

@@ -38,18 +38,19 @@ def main(snakemake):
         checkpoints = Checkpoints(path, run, config["checkpoints"]["share"], name)
         task = read_task(snakemake, seed, name, checkpoints)
         train_and_write(snakemake.output, task, snakemake.params.classes, engine)
-        # Before this fold's checkpoint goes, its outputs must be there even after a power cut.
+        # The checkpoint may be removed only when the outputs are safe on the disk, even after a power cut.
         for file in [*snakemake.output, Path(snakemake.output.model).parent]:
             sync(file)
         if path.exists():
             finished_mark(path).touch()
-    # Without such marks no job can tell which folds Snakemake has recorded. The end of the run removes them then.
+    # If the marks are not files, a job cannot tell which folds Snakemake has recorded. Then the Snakefile removes the
+    # checkpoints at the end of the run.
     if config["marks_are_files"]:
         remove_recorded(config["directory"], config["experiment"])
 
 
 def describe_run(snakemake, seed: int, engine: Engine) -> dict:
-    """Everything that the fold's training follows from; a checkpoint of any other run is refused."""
+    """Everything that determines the fold's training. A checkpoint is refused where any of this differs."""
     return {
         "definition": snakemake.params.definition,
         "classes": snakemake.params.classes,
@@ -89,7 +90,7 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
 
 
 def train_and_write(output, task: Task, classes: list[str], engine: Engine) -> None:
-    """Train, from the checkpoint where there is one, and write the outputs; metrics.json tells what computed them."""
+    """Train, from the checkpoint if there is one, and write the outputs. metrics.json says with what."""
     trained = train(task)
     probabilities = predict(trained.model, task.images, task.validation, task.definition["batch_size"])
     predictions = tables.predictions_table(task.validation, task.labels[task.validation], probabilities, classes)

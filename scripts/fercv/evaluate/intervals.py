@@ -17,10 +17,10 @@ def summarize(metrics: pd.DataFrame) -> pd.DataFrame:
     """Summarize each measure over the folds.
 
     Args:
-        metrics: one row a fold: fold, n and any number of measures.
+        metrics: one row per fold: fold, n and any number of measures.
 
     Returns:
-        One row a measure: measure, mean, standard_deviation (sample standard deviation of the folds), minimum,
+        One row per measure: measure, mean, standard_deviation (sample standard deviation of the folds), minimum,
         maximum, low, high (the mean's corrected 95 % interval, see `corrected_interval`). With one fold
         standard_deviation, low and high are NaN.
     """
@@ -45,7 +45,7 @@ def corrected_interval(values: np.ndarray) -> tuple[float, float, float, float, 
     samples. It does not cover training again with other random numbers, nor images from another source.
 
     Args:
-        values: float (K,), one a fold: a measure, or the paired differences of two models.
+        values: float (K,), one per fold: a measure, or the paired differences of two models.
 
     Returns:
         mean, sample standard deviation, low and high end of the interval, and the two-sided p-value of the mean being
@@ -71,7 +71,7 @@ def compare(
     """Compare models that were validated on the same folds.
 
     Args:
-        metrics: for each model a table of one row a fold: fold and the measures.
+        metrics: for each model a table with one row per fold: fold and the measures.
         measures: the measures to compare.
 
     Returns:

@@ -17,7 +17,7 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
         classes: how many classes there are.
 
     Returns:
-        int64 (classes, classes), one row a true class, one column a predicted one.
+        int64 (classes, classes), one row per true class, one column per predicted class.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -32,10 +32,10 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     Args:
         labels: int (n,), true classes, 0 to classes - 1.
-        probabilities: (n, classes), computed with as float32.
+        probabilities: (n, classes); they are converted to float32.
 
     Returns:
-        Nats a sample; NaN where a probability is NaN or infinite, which scikit-learn would refuse.
+        Nats per sample; NaN where a probability is NaN or infinite, which scikit-learn would refuse.
     """
     from sklearn.metrics import log_loss as mean_cross_entropy
 
@@ -51,7 +51,7 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     The predicted class is the most probable one, the first on a tie.
 
     Args:
-        predictions: one row a sample: index, label (int), then one probability per class in the order of class_names.
+        predictions: one row per sample: index, label (int), then one probability per class in the order of class_names.
         class_names: names of the classes.
 
     Returns:
@@ -67,7 +67,7 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     probabilities = predictions.iloc[:, 2:].to_numpy(dtype=np.float32)
     if probabilities.shape[1] != len(class_names):
         raise InputError(
-            f"predictions: {probabilities.shape[1]} probability columns found, expected {len(class_names)}, one a "
+            f"predictions: {probabilities.shape[1]} probability columns found, expected {len(class_names)}, one per "
             "class: predict again with the present class names"
         )
     predicted = probabilities.argmax(axis=1)
@@ -87,14 +87,15 @@ def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
     """Measure each class on the confusion counts pooled over all folds.
 
     Counts are summed over the folds before F1 is computed: Forman & Scholz (2010, "Apples-to-apples in
-    cross-validation studies", SIGKDD Explorations 12) find this unbiased, and a mean of the folds' F1 not.
+    cross-validation studies", SIGKDD Explorations 12) find that this is unbiased and that the mean of the folds' F1 is
+    not.
 
     Args:
-        counts: int (k, k), one row a true class.
+        counts: int (k, k), one row per true class.
         class_names: names of the k classes.
 
     Returns:
-        One row a class: class, support (samples of the class), predicted (samples that were taken for it), precision,
+        One row per class: class, support (samples of the class), predicted (samples predicted as the class), precision,
         recall, f1. A measure that is 0 / 0 is NaN.
     """
     hits, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
@@ -115,10 +116,10 @@ def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
     """Average the folds' accuracy over the epochs.
 
     Args:
-        histories: one row a fold and epoch: fold, epoch, accuracy, val_accuracy.
+        histories: one row per fold and epoch: fold, epoch, accuracy, val_accuracy.
 
     Returns:
-        One row an epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
+        One row per epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
         sample standard deviation over the folds, 0 for one fold. Where early stopping has ended some folds, the mean is
         over the others; folds is their number.
     """

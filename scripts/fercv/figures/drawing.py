@@ -1,8 +1,8 @@
 """The one look of all pictures: style, headings, tiles, and saving.
 
-pyplot is not used, so that importing this module is quick and no figure outlives its caller; a user's matplotlibrc does
-not change the pictures. Figures are 9 inches wide where they can be, so that text keeps its size when a page shows them
-about 900 pixels wide. Nothing is estimated in these modules: means, spreads and intervals come in as tables.
+pyplot is not used: without it, importing this module is quick, and no figure outlives its caller. A user's matplotlibrc
+does not change the pictures. Figures are 9 inches wide where they can be: text then keeps its size on a page that
+shows them about 900 pixels wide. These modules estimate nothing: means, spreads and intervals come in as tables.
 """
 
 import math
@@ -13,7 +13,7 @@ from matplotlib import style
 
 DOTS_PER_INCH = 150
 WIDTH = 9.0
-# Okabe and Ito (2008), Color Universal Design: told apart with every common kind of colour blindness.
+# Okabe and Ito (2008), Color Universal Design: people with any common colour blindness can tell these colours apart.
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 INK = "#222222"
@@ -26,7 +26,7 @@ STYLE = [
         "font.family": "DejaVu Sans",
         "font.size": 10,
         "text.color": INK,
-        # A class or model may have a dollar sign in its name.
+        # A dollar sign in the name of a class or model must not start a formula.
         "text.parse_math": False,
         "axes.edgecolor": GREY,
         "axes.labelcolor": INK,

@@ -60,7 +60,7 @@ def transform_images(images, transforms):
     # Keras takes the first two rows of each matrix, and two zeros of a projection that we don't use.
     flat = np.zeros((len(transforms), 8), np.float32)
     flat[:, :6] = transforms[:, :2].reshape(-1, 6)
-    # The processor does this for the next batch while the GPU computes the step of this one.
+    # The processor does this for the next batch while the GPU computes the step of the current one.
     with keras.device("cpu:0"):
         moved = keras.ops.image.affine_transform(
             np.asarray(images, np.float32)[..., np.newaxis], flat, interpolation="bilinear", fill_mode="nearest"

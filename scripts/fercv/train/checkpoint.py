@@ -39,11 +39,11 @@ class UnusableError(Exception):
 
 
 def write_checkpoint(path: Path, run: dict, state: Snapshot) -> None:
-    """Write a checkpoint in one piece; where that fails, what stood there before is left.
+    """Write a checkpoint as a whole. If that fails, the checkpoint that was there before stays.
 
     Args:
         path: of the checkpoint; its folder is made.
-        run: what determines the training, as JSON can hold it; see `read_checkpoint`.
+        run: what determines the training, in types that JSON knows; see `read_checkpoint`.
         state: what to keep.
 
     Raises:
@@ -91,7 +91,7 @@ def read_checkpoint(path: Path, run: dict) -> Snapshot:
         header = json.loads(file.readline())
         if header.get("format") != FORMAT:
             raise UnusableError(f"it is of the format {header.get('format')}, expected {FORMAT}")
-        # As JSON gives it back: tuples are lists there.
+        # The header went through JSON, which makes lists of tuples. `run` must do the same.
         run = json.loads(json.dumps(run))
         differing = [key for key in {**header["run"], **run} if header["run"].get(key) != run.get(key)]
         if differing:
@@ -127,7 +127,7 @@ class Checkpoints:
     Args:
         path: of the checkpoint.
         run: what determines the training, see `read_checkpoint`.
-        share: how much of the training time saving may take, e.g. 0.05; 0 switches saving off.
+        share: share of the training time that saving may take, e.g. 0.05; 0 switches saving off.
         name: for messages, e.g. "cnn fold 03".
     """
 

@@ -25,19 +25,19 @@ log = logging.getLogger("fercv")
 
 
 class Task(NamedTuple):
-    """Everything that the training of one fold follows from.
+    """Everything that determines the training of one fold.
 
     name: for messages, e.g. "cnn fold 03".
     definition: a complete definition of the config.
-    seed: what shuffling and augmentation are drawn from; weights and dropout come from `engine.setup.set_up`.
+    seed: seed of shuffling and augmentation; `engine.setup.set_up` sets that of weights and dropout.
     images: uint8 (n, height, width); may be memory-mapped, rows are read batch by batch.
     labels: int (n,).
     classes: number of classes.
     training: row numbers to learn from.
-    validation: row numbers to measure on after each epoch; they decide nothing.
+    validation: row numbers to measure on after each epoch; the measures have no effect on the training.
     inner_validation: row numbers that early stopping monitors, neither in `training` nor in `validation`; None where
         early stopping is off. The weights of the epoch with the lowest loss on them are kept.
-    checkpoints: where to go on from and to save to; None for neither.
+    checkpoints: the run's checkpoints; None to restore and save none.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Task(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Batches of an epoch. What does not fill the last batch is left out of the epoch."""
+        """Batches of an epoch. Rows that do not fill a last batch are left out of the epoch."""
         return len(self.training) // self.batch_size
 
 
 @dataclass
 class TrainingState:
-    """What a run is at the end of an epoch. All else follows from the task and the number of the epoch.
+    """The state of a run at the end of an epoch. All other things follow from the task and the epoch's number.
 
     model: compiled Keras model, with its weights, its optimizer's moments, and the seeds of what dropout draws next.
     history, timing: see `TrainedFold`.
@@ -90,11 +90,11 @@ class TrainedFold(NamedTuple):
     """What a training run leaves behind.
 
     model: float32 Keras model, uncompiled.
-    history: one dict an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and accuracy
-        are means over the epoch's batches as they were trained on, augmented, with dropout, loss with class weights;
-        val_loss and val_accuracy are measured after the epoch, without any of it, in the precision of the training.
-        val_loss is `evaluate.measures.log_loss`, as in metrics.json.
-    timing: one dict an epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
+    history: one dict per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and
+        accuracy are means over the batches of the epoch, with augmentation and dropout; the loss also with class
+        weights. val_loss and val_accuracy are measured after the epoch, without these, in the precision of the
+        training. val_loss is `evaluate.measures.log_loss`, as in metrics.json.
+    timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
     model: object
@@ -149,7 +149,7 @@ def compiled_model(task: Task):
 
 
 def restore(state: TrainingState, task: Task) -> None:
-    """Bring a fresh state to where the checkpoint was saved; leave it where there is no checkpoint."""
+    """Bring a fresh state to the point where the checkpoint was saved. Without a checkpoint it stays fresh."""
     saved = task.checkpoints.restore() if task.checkpoints else None
     if saved is None:
         return
@@ -163,7 +163,7 @@ def restore(state: TrainingState, task: Task) -> None:
 
 
 def save(state: TrainingState, task: Task) -> None:
-    """Save a checkpoint of the epoch that has just ended, where checkpoints are kept and it is time for one."""
+    """Save a checkpoint of the epoch that has just ended, if the run keeps checkpoints and it is time for one."""
     if task.checkpoints is None:
         return
 
@@ -205,7 +205,7 @@ def train_epoch(state: TrainingState, task: Task, bar: tqdm) -> tuple[float, flo
 
 
 def one_ahead(function, items) -> Iterator:
-    """Yield `function(item)` of each item in their order, each computed while the caller works on the one before.
+    """Yield `function(item)` for each item, in order. The next one is computed while the caller uses the current one.
 
     So the training step need not wait for its input. The calls are made one after the other.
     """
@@ -282,7 +282,7 @@ def record_epoch(
 
 
 def check_loss(loss: float, task: Task, epoch: int) -> None:
-    """Refuse a loss that is not finite: nothing good comes of such a model, and none is saved."""
+    """Refuse a loss that is not finite. Such a model is useless, so it is not saved."""
     if not math.isfinite(loss):
         raise InputError(
             f"{task.name}: the loss became {loss} in epoch {epoch + 1}; lower the definition's learning_rate (it is "
@@ -291,7 +291,7 @@ def check_loss(loss: float, task: Task, epoch: int) -> None:
 
 
 def final_model(state: TrainingState, task: Task):
-    """The trained model of Keras' own layers in float32, which has the same weights in whatever it was trained."""
+    """The trained model in float32, made of Keras' own layers. They take the weights of any layers used in training."""
     keras.config.set_dtype_policy("float32")
     definition, shape = task.definition, (*task.images.shape[1:], 1)
     model = build_model(definition["architecture"], shape, task.classes, definition["settings"])

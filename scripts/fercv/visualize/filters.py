@@ -116,7 +116,7 @@ def _noise(seed: int, index: int, image_shape: tuple[int, int]) -> np.ndarray:
 
 
 def centred(images: np.ndarray) -> np.ndarray:
-    """Each image less its mean; float32 (n, height, width) to the same. An image of one grey becomes zeros."""
+    """Subtract from each image its mean; float32 (n, height, width) to the same. An image of one grey becomes zeros."""
     return images - images.mean(axis=(-2, -1), keepdims=True)
 
 
@@ -124,8 +124,8 @@ def unit_rms(images: np.ndarray) -> np.ndarray:
     """Scale each image to a root mean square of 1; float32 (n, height, width) to the same.
 
     An image of zeros stays as it is: it is the gradient of a filter that reacts to nothing. Any other image is scaled,
-    however faint it is, as gradients are. `preprocessing.standardize` leaves a faint image faint, so that the rounding
-    errors in an image of one grey do not become a pattern.
+    even a very faint one, because gradients can be very faint. `preprocessing.standardize` leaves a faint image faint:
+    rounding errors in an image of one grey must not become a pattern.
     """
     size = np.sqrt(np.mean(np.square(images), axis=(-2, -1), keepdims=True))
     return np.divide(images, size, out=np.zeros_like(images), where=size > 0)

@@ -32,7 +32,7 @@ def class_score_gradient(model):
 def compute_saliency(score_gradient, images: np.ndarray, classes: np.ndarray, batch_size: int) -> np.ndarray:
     """Compute the heat map of a class in each image: the absolute gradient of the class's logit.
 
-    The plain gradient of Simonyan et al. (2014, arXiv:1312.6034, section 3), one pass over the images.
+    This is the plain gradient of Simonyan et al. (2014, arXiv:1312.6034, section 3), one pass over the images.
 
     Args:
         score_gradient: what `class_score_gradient` returns.
