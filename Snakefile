@@ -45,7 +45,7 @@ onsuccess:
     remove_recorded(config["directory"], config["experiment"])
 
 
-# After an error some folds may not be recorded. Only marks in files tell which.
+# After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.
 onerror:
     if config["marks_are_files"]:
         remove_recorded(config["directory"], config["experiment"])

@@ -1,7 +1,7 @@
 """What the rules share: names taken from the configuration, and functions behind their inputs, params and resources.
 
-Rules marked `localrule` run where Snakemake runs, on a cluster too: their jobs are many, take seconds each, and don't
-import TensorFlow.
+Rules marked `localrule` run on the machine where Snakemake itself runs, even if the other rules run on a cluster. They
+have many jobs. Each takes seconds and doesn't import TensorFlow.
 """
 
 import functools
@@ -27,7 +27,7 @@ BUILT_IN = config["data"]["source"] == "synthetic"
 
 
 def one_of(names):
-    """Regular expression of exactly these names; of nothing where there are none."""
+    """Regular expression that matches exactly these names. Without names it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -40,11 +40,11 @@ wildcard_constraints:
 def code(script, lookups=None):
     """Params function: the digest of a script and of all code that it uses, see fercv.workflow.codedigest.
 
-    When the job starts, fercv.workflow.jobs compares the digest with that of the code which is there then.
+    When the job starts, fercv.workflow.jobs compares this digest with the digest of the code at that time.
 
     Args:
-        script: the rule's name, which its script bears as well.
-        lookups: function of the wildcards, which gives what the script's code looks up by name.
+        script: name of the rule; its script has the same name.
+        lookups: function of the wildcards. It returns what the script's code looks up by name.
     """
 
     def digest_and_lookups(wildcards):
@@ -56,17 +56,17 @@ def code(script, lookups=None):
 
 @functools.cache
 def planned_code_digest(script, lookups):
-    """The digest of a script's code as it was when Snakemake planned; computed once for all jobs of equal lookups."""
+    """The digest that a script's code had when Snakemake planned. Jobs with equal lookups share one computation."""
     return as_planned(f"code of {script} {lookups}", code_digest(script, dict(lookups)), workflow.remote_exec)
 
 
 def architecture_lookup(wildcards):
-    """The architecture that code finds by its name: of all architectures only this one counts for the model."""
+    """The architecture that the code finds by its name. The digest of a model counts this architecture and no other."""
     return {"fercv.nets.architectures.find_architecture": (architecture(wildcards),)}
 
 
 def source_lookup(wildcards):
-    """Where the images come from: how faces are drawn counts only where they are drawn."""
+    """The function that gets the images. The digest counts the code that draws faces only if faces are drawn."""
     return {"prepare_dataset.find_source": ("draw_samples" if BUILT_IN else "read_samples",)}
 
 
@@ -76,22 +76,22 @@ def definition(wildcards):
 
 
 def layers_of(model, block):
-    """Those layers asked for in a block of the config (filters, feature_maps) that a model has."""
+    """The layers that a block of the config (filters, feature_maps) names and that the model has."""
     return [layer for layer in config[block]["layers"] if layer in model_layers(config, model)]
 
 
 def models_with(block):
-    """Regular expression of the models that have any of the layers asked for in a block of the config."""
+    """Regular expression that matches the models with at least one of the layers that a block of the config names."""
     return one_of([model for model in MODELS if layers_of(model, block)])
 
 
 def fold_file(name, block=None):
-    """Path of a file of one fold: of the wildcard {fold}, or of the fold that a block of the config looks into."""
+    """Path of a file of one fold: the fold that a block of the config names, or without a block the wildcard {fold}."""
     return f"{MODEL_RESULTS}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
 
 
 def model_with_layer(block):
-    """Input function: the trained model that a block of the config looks into, refused where it lacks the layer."""
+    """Input function: the trained model for a block of the config. It refuses a layer that is not among `layers_of`."""
 
     def trained_model(wildcards):
         if wildcards.layer not in layers_of(wildcards.model, block):
@@ -125,23 +125,23 @@ def data_content(wildcards):
 
 
 def data_config(wildcards):
-    """The part of the configuration that images and samples follow from."""
-    # Held-out rows are drawn only where they are asked for, but read in any case.
+    """The part of the configuration that determines images and samples."""
+    # Held-out faces are drawn only if the config asks for them. Held-out rows of files are always read.
     return {key: value for key, value in sorted(config["data"].items()) if BUILT_IN or key != "held_out"}
 
 
-# Snakemake learns its rerun triggers after it has read this file, and runs no hook before it says "Nothing to be done".
-# But it always asks for the inputs of all jobs. So this stands among the inputs of those rules with which every chain of
-# jobs begins.
+# Snakemake learns its rerun triggers only after it has read this file. It runs no hook before it says "Nothing to be
+# done". But it always asks for the inputs of all jobs. So this function is an input of those rules with which every
+# chain of jobs begins.
 def warn_of_missing_triggers(wildcards):
-    """Input function that gives no file, but warns where a profile has changes go unnoticed."""
+    """Input function that returns no file. It warns if a profile lets changes go unnoticed."""
     warn_of_triggers_once()
     return []
 
 
 @functools.cache
 def warn_of_triggers_once():
-    """Warn of what a profile's `rerun-triggers` lacks."""
+    """Warn of the triggers that are missing in `rerun-triggers`."""
     needed = [RerunTrigger.PARAMS, RerunTrigger.INPUT, RerunTrigger.MTIME]
     missing = [str(trigger) for trigger in needed if trigger not in workflow.rerun_triggers]
     if missing:
@@ -157,12 +157,12 @@ def every_fold(name):
 
 
 def layer_files(pattern, block):
-    """Paths of the files of every model and those of a block's layers that it has."""
+    """Paths of the files of every model: one for each layer that a block of the config names and the model has."""
     return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
 
 
 def precision(wildcards):
-    """What a model is to compute in where float32 is not needed: float32, bfloat16 or auto."""
+    """The precision that the definition of a model asks for: float32, bfloat16 or auto."""
     return definition(wildcards)["precision"]
 
 

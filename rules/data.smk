@@ -1,4 +1,4 @@
-"""From the user's files, or the built-in generator, to images, samples and folds."""
+"""The stage `data` turns the user's files, or the built-in faces, into images, samples and folds."""
 
 
 rule data:

@@ -1,4 +1,4 @@
-"""From the folds' predictions and histories to tables and the pictures of them."""
+"""The stage `evaluate` turns the folds' predictions and histories into tables and pictures."""
 
 
 rule evaluate:

@@ -1,4 +1,4 @@
-"""One job for each model and fold."""
+"""The stage `train` has one job for each model and fold."""
 
 
 rule train:

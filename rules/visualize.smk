@@ -1,4 +1,4 @@
-"""Looking into the trained models: what computes and what draws are different rules."""
+"""The stage `visualize` looks into the trained models. Some rules compute, and other rules draw the results."""
 
 
 rule visualize:
