@@ -7,6 +7,7 @@ from fercv.nets.models import find_layer, load_model, with_precision
 from fercv.visualize.filters import ascend_filters
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
+from fercv.workflow.resources import resources_of
 
 
 def main(snakemake):
@@ -14,7 +15,7 @@ def main(snakemake):
     params, layer = snakemake.params, snakemake.wildcards.layer
     options, image_size = params.filters, tuple(params.image_size)
     seed = derive_seed(params.seed, snakemake.wildcards.model, layer, "ascent")
-    engine = set_up(seed=seed, precision=params.precision, width=params.width, **jobs.resources(snakemake))
+    engine = set_up(seed=seed, precision=params.precision, width=params.width, **resources_of(snakemake))
     loaded = load_model(snakemake.input[0], params.architecture, image_size=image_size)
     model = with_precision(loaded, engine.precision)
     filters = np.arange(min(options["count"], find_layer(model, layer).output.shape[-1]))

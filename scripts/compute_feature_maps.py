@@ -9,11 +9,12 @@ from fercv.visualize.feature_maps import feature_maps
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
+from fercv.workflow.resources import resources_of
 
 
 def main(snakemake):
     """Write feature_maps_<layer>.npz: image, maps."""
-    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
     images = np.load(snakemake.input.images, mmap_mode="r")
     index = snakemake.params.image
     if index >= len(images):

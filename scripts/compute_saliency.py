@@ -9,13 +9,14 @@ from fercv.nets.models import load_model, predict
 from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
+from fercv.workflow.resources import resources_of
 
 BATCH_SIZE = 64
 
 
 def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
-    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
     options = snakemake.params.saliency
     samples = read_table(snakemake.input.samples, SAMPLES)
     folds = read_table(snakemake.input.folds, FOLDS)

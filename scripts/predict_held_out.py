@@ -11,6 +11,7 @@ from fercv.nets.models import load_model, predict
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
+from fercv.workflow.resources import resources_of
 
 log = logging.getLogger("fercv")
 
@@ -20,7 +21,7 @@ def main(snakemake):
 
     `in_training` is 1 where an exact copy of the image is among the training rows: the models have seen it.
     """
-    set_up(seed=derive_seed(snakemake.wildcards.model), **jobs.resources(snakemake))
+    set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
     images = np.load(snakemake.input.images, mmap_mode="r")
     samples = read_table(snakemake.input.samples, SAMPLES)
     held_out = ~is_training(samples)

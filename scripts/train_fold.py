@@ -18,6 +18,7 @@ from fercv.workflow import jobs
 from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
 from fercv.workflow.hashing import derive_seed, file_digest
 from fercv.workflow.locks import locked
+from fercv.workflow.resources import resources_of
 
 
 def main(snakemake):
@@ -32,7 +33,7 @@ def main(snakemake):
             seed=seed,
             precision=definition["precision"],
             width=width_of(definition["settings"]),
-            **jobs.resources(snakemake) | {"name": name},
+            **resources_of(snakemake) | {"name": name},
         )
         run = describe_run(snakemake, seed, engine)
         checkpoints = Checkpoints(path, run, config["checkpoints"]["share"], name)

@@ -282,7 +282,7 @@ def test_what_changed_while_a_job_was_in_the_queue_is_refused(project, change, m
 @pytest.mark.usefixtures("steps")
 def test_without_the_digests_in_the_environment_the_wrong_code_goes_unnoticed(project):
     """The control: what the job computes with is recorded as what was planned."""
-    project.edit("scripts/fercv/workflow/planning.py", r"known\.get\(name, digest\)", "digest")
+    project.edit("scripts/fercv/workflow/planning.py", r"planned\.get\(name, value\)", "value")
     _, status = start_then_change(project, change_the_code)
     assert status == 0
     project.edit("scripts/fercv/train/optimizer.py", r"0\.4 \* \(1 \+", "0.5 * (1 +")

@@ -68,6 +68,12 @@ def test_arrows_run_one_way(lower, higher):
             assert not {wing(found) for found in imports(path) & MODULES.keys()} & higher, name
 
 
+@pytest.mark.parametrize("name", ["errors", "hashing", "messages", "locks", "jobs", "resources", "codedigest"])
+def test_what_all_use_of_the_workflow_knows_no_stage(name):
+    found = imports(MODULES[f"fercv.workflow.{name}"]) & MODULES.keys()
+    assert {wing(module) for module in found} <= {"workflow"}
+
+
 def test_the_engine_alone_touches_keras_and_its_backends():
     for name, path in MODULES.items():
         packages = {found.split(".")[0] for found in imports(path)}

@@ -210,7 +210,7 @@ def clone_and_copy_the_results(project):
 
 def rewrite_docstrings_comments_and_blank_lines(project):
     project.edit("scripts/train_fold.py", r'^"""', '"""Other words. ')
-    project.edit("scripts/fercv/train/loop.py", r"\n    steps = ", "\n\n    # A comment.\n    steps =   ")
+    project.edit("scripts/fercv/train/loop.py", r"\n    epochs = task", "\n\n    # A comment.\n    epochs =   task")
     project.edit("scripts/fercv/figures/drawing.py", r"\nWIDTH = 9.0", "\nWIDTH  =  9.0  # inches")
 
 
@@ -325,9 +325,9 @@ def test_asking_for_other_threads_and_memory_reruns_nothing(project):
 
 CODE = {
     "saliency": ("fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
-    "ascent": ("fercv/visualize/filters.py", r"step_size \* _scale", "2 * step_size * _scale", FILTERS),
+    "ascent": ("fercv/visualize/filters.py", r"step_size \* unit_rms", "2 * step_size * unit_rms", FILTERS),
     "every figure": ("fercv/figures/drawing.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS),
-    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* classes", "0.9 * classes", {"plot_confusion": 2}),
+    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* len", "0.9 * len", {"plot_confusion": 2}),
     "one architecture": (
         "fercv/nets/architectures.py",
         r"\[2000\] \* 6",

@@ -4,7 +4,8 @@ Every table is a csv in UTF-8. Its lines end in a line feed on every system, so 
 everywhere. A text is read back as the text that it was, even where it looks like a number or a missing value: classes,
 models and image files may be named `1`, `NA` or `null`.
 
-The dicts below give the columns of each table and their types. A table may have further columns, named after classes
+The dicts below give the columns of each table and their types. In the comments, E stands for the folder
+`results/<experiment>`, and M for `E/<model>`. A table may have further columns, named after classes
 or measures: they hold numbers.
 """
 

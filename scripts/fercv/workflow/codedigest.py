@@ -8,8 +8,9 @@ has the digest of its script among its params. A script's digest counts
 - a whole module where code looks up its names as text (`globals()`), unless the rule tells what it finds (`lookups`).
 
 It doesn't count comments, docstrings, formatting, the order of definitions, log lines, the texts of InputErrors, and
-the modules of WITHOUT_RESULTS. It doesn't see other packages' versions, files that code reads by itself, and classes
-that register themselves through a base class. It is the same in Python 3.11, 3.12 and 3.13. Code is read, never run.
+the modules of WITHOUT_RESULTS. It doesn't see other packages' versions, files that code reads by itself, classes that
+register themselves through a base class, and names that are found as text in another way than by FINDING_NAMES and
+FINDING_MODULES. It is the same in Python 3.11, 3.12 and 3.13. Code is read, never run.
 """
 
 import ast
@@ -28,14 +29,14 @@ WITHOUT_RESULTS = frozenset(
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
 # Functions that look up names given as text, and those that look up modules.
-FINDING_NAMES = frozenset({"globals", "vars", "eval", "exec"})
-FINDING_MODULES = frozenset({"__import__", "import_module", "modules"})
+FINDING_NAMES = frozenset({"globals", "locals", "vars", "eval", "exec"})
+FINDING_MODULES = frozenset({"__import__", "import_module", "modules", "resolve_name", "run_module", "run_path"})
 # Decorators and calls that only return something. Any other might act on something else when its module is imported.
 PLAIN_DECORATORS = frozenset(
     {"cache", "functools.cache", "lru_cache", "functools.lru_cache", "contextmanager", "contextlib.contextmanager"}
-    | {"dataclass", "dataclasses.dataclass", "style.context"}
+    | {"dataclass", "dataclasses.dataclass", "style.context", "property", "classmethod", "staticmethod"}
 )
-PLAIN_CALLS = frozenset({*dir(builtins), "Path", "re.compile", "logging.getLogger", "np.array"}) - {
+PLAIN_CALLS = frozenset({*dir(builtins), "Path", "re.compile", "logging.getLogger", "np.array", "field"}) - {
     *FINDING_NAMES,
     *FINDING_MODULES,
     *("open", "setattr", "delattr"),
@@ -175,7 +176,7 @@ def read_module(path: Path) -> Module:
     module = Module(name, path, {}, imports, [])
     for node, parts in mentions.items():
         uses, foreign = find_uses(parts, name, defined, imports)
-        if any(isinstance(part, ast.Name) and part.id in FINDING_NAMES for part in parts):
+        if any(FINDING_NAMES & names_in(part) for part in parts):
             uses.update((name, LOOKED_UP + bound) for bound in defined_names(node) or [EVERYTHING])
         text = "" if isinstance(node, ast.Import | ast.ImportFrom) else ascii((outline(node), sorted(foreign)))
         statement = Statement(text, frozenset(uses))
@@ -201,6 +202,8 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
     """
     uses, foreign, followed = set(), set(), set()
     for part in parts:
+        if FINDING_MODULES & names_in(part):
+            uses.update((dotted_name(path), EVERYTHING) for path in SCRIPTS.rglob("*.py"))
         if isinstance(part, ast.Import | ast.ImportFrom):
             uses.update((loaded, IMPORTED) for loaded in imported_modules(part, module))
             if isinstance(part, ast.ImportFrom) and part.names[0].name == "*":
@@ -214,8 +217,6 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
         if not isinstance(nodes[-1], ast.Name):
             continue
         mentioned = nodes[-1].id
-        if FINDING_MODULES & {mentioned, *attributes}:
-            uses.update((dotted_name(path), EVERYTHING) for path in SCRIPTS.rglob("*.py"))
         if mentioned in defined:
             uses.add((module, mentioned))
         for target, name in imports.get(mentioned, ()):
@@ -226,6 +227,13 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
             else:
                 uses.add((target, ".".join([name, *attributes])))
     return uses, foreign
+
+
+def names_in(part: ast.AST) -> set[str]:
+    """The name that a node mentions, as a name, as an attribute or as what it imports, whatever it calls that here."""
+    if isinstance(part, ast.ImportFrom):
+        return {alias.name for alias in part.names}
+    return {getattr(part, "id", None) or getattr(part, "attr", "")}
 
 
 def attribute_chain(node: ast.Name | ast.Attribute) -> tuple[list[ast.AST], list[str]]:
@@ -283,11 +291,21 @@ def may_act(node: ast.stmt) -> bool:
     """Whether a statement may do more than define a name. Then it counts for everyone who imports its module."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         decorators = [part.func if isinstance(part, ast.Call) else part for part in node.decorator_list]
-        return not {ast.unparse(decorator) for decorator in decorators} <= PLAIN_DECORATORS
+        if not {ast.unparse(decorator) for decorator in decorators} <= PLAIN_DECORATORS:
+            return True
+        if isinstance(node, ast.ClassDef):
+            return any(may_act(inner) for inner in node.body)
+        return not calls_are_plain(*node.args.defaults, *filter(None, node.args.kw_defaults))
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        called = {ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
-        return not (called <= PLAIN_CALLS and all(isinstance(target, ast.Name | ast.Tuple) for target in targets(node)))
-    return True
+        bound = [part for target in targets(node) for part in ast.walk(target) if isinstance(part, ast.expr)]
+        return not (calls_are_plain(node) and all(isinstance(part, ast.Name | ast.Tuple) for part in bound))
+    return not isinstance(node, ast.Pass)
+
+
+def calls_are_plain(*nodes: ast.AST) -> bool:
+    """Whether all calls in some nodes are of PLAIN_CALLS."""
+    called = {ast.unparse(part.func) for node in nodes for part in ast.walk(node) if isinstance(part, ast.Call)}
+    return called <= PLAIN_CALLS
 
 
 def targets(node: ast.stmt) -> list[ast.expr]:

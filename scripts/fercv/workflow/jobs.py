@@ -1,4 +1,4 @@
-"""What the scripts of all rules share: the log, the end on an error, and what a job may compute with."""
+"""What the scripts of all rules share: the log, and the end on an error."""
 
 import logging
 import sys
@@ -61,27 +61,3 @@ def check_code(snakemake) -> None:
             f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
             "again, and leave the code alone while it runs"
         )
-
-
-def resources(snakemake) -> dict:
-    """The arguments of `fercv.engine.setup.set_up` that follow from what Snakemake tells a job.
-
-    Returns:
-        {"name": the job's, "threads": number of processor threads, "jobs_per_gpu": how many jobs may compute on a GPU
-        at a time, 0 where this job asks for no GPU}.
-    """
-    return {
-        "name": job_name(snakemake),
-        "threads": snakemake.threads,
-        "jobs_per_gpu": snakemake.config["gpus"]["jobs_per_gpu"] if asks_for_gpu(snakemake) else 0,
-    }
-
-
-def job_name(snakemake) -> str:
-    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
-    return " ".join([snakemake.rule, *snakemake.wildcards])
-
-
-def asks_for_gpu(snakemake) -> bool:
-    """Whether a job asks for a GPU, by the resource `gpu` or by Slurm's `gres`."""
-    return bool(snakemake.resources.get("gpu", 0)) or "gpu" in snakemake.resources.get("gres", "")

@@ -97,7 +97,9 @@ def test_the_last_epochs_validation_is_that_of_the_returned_model():
 def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics(monkeypatch):
     certain = np.eye(3, dtype=np.float32)[np.zeros(24, int)]
     monkeypatch.setattr(loop, "predict", lambda *_: certain)
-    assert trained(epochs=1).history[-1]["val_loss"] == measured(certain)["log_loss"]
+    (epoch,) = trained(epochs=1).history
+    assert epoch["val_loss"] == measured(certain)["log_loss"]
+    assert epoch["val_accuracy"] == measured(certain)["accuracy"]
 
 
 def test_same_seed_same_bits_other_seed_others(tmp_path):

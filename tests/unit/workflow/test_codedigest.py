@@ -125,6 +125,43 @@ def test_what_the_script_uses_counts(program, name, old, new):
     assert changes(program, [(name, old, new)])
 
 
+@pytest.mark.parametrize(
+    "finder",
+    [
+        "from importlib import import_module as load\nprint(load('fercv.helper').unused(1))",
+        "from sys import modules as known\nprint(known['fercv.helper'].unused(1))",
+        "import runpy\nprint(runpy.run_module('fercv.helper')['unused'](1))",
+        "import pkgutil\nprint(pkgutil.resolve_name('fercv.helper:unused')(1))",
+    ],
+)
+def test_who_looks_modules_up_uses_them_all(program, finder):
+    (program / "script.py").write_text(finder)
+    forget()
+    assert changes(program, [("fercv/helper.py", "return other.name(x)", "return x")])
+
+
+@pytest.mark.parametrize("look_up", ["builtins.globals()[name]()", "locals()[name]()", "g()[name]()"])
+def test_who_looks_names_up_uses_the_whole_module(program, look_up):
+    imports = "import builtins\nfrom builtins import globals as g\n"
+    (program / "fercv/shelf.py").write_text(imports + FILES["fercv/shelf.py"].replace("globals()[name]()", look_up))
+    forget()
+    assert changes(program, [("fercv/shelf.py", "return 2", "return 3")])
+
+
+@pytest.mark.parametrize(
+    "acting",
+    [
+        "class Register:\n    KNOWN.append(never_called())",
+        "def register(x=KNOWN.append(never_called())): pass",
+        "(SETTINGS['y'], z) = (never_called(), 1)",
+    ],
+)
+def test_a_definition_that_acts_when_it_is_imported_counts(program, acting):
+    (program / "fercv/acting.py").write_text(f"{FILES['fercv/acting.py']}{acting}\n")
+    forget()
+    assert changes(program, [("fercv/acting.py", "return 1", "return 2")])
+
+
 WING = {
     "fercv/wing/__init__.py": "",
     "fercv/wing/module.py": "def f():\n    return 1\ndef g():\n    return 2\n",

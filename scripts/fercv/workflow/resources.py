@@ -1,0 +1,25 @@
+"""What a job may compute on and with, as Snakemake tells it."""
+
+
+def resources_of(snakemake) -> dict:
+    """The arguments of `fercv.engine.setup.set_up` that follow from what Snakemake tells a job.
+
+    Returns:
+        {"name": the job's, "threads": number of processor threads, "jobs_per_gpu": how many jobs may compute on a GPU
+        at a time, 0 where this job asks for no GPU}.
+    """
+    return {
+        "name": job_name(snakemake),
+        "threads": snakemake.threads,
+        "jobs_per_gpu": snakemake.config["gpus"]["jobs_per_gpu"] if asks_for_gpu(snakemake) else 0,
+    }
+
+
+def job_name(snakemake) -> str:
+    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
+    return " ".join([snakemake.rule, *snakemake.wildcards])
+
+
+def asks_for_gpu(snakemake) -> bool:
+    """Whether a job asks for a GPU, by the resource `gpu` or by Slurm's `gres`."""
+    return bool(snakemake.resources.get("gpu", 0)) or "gpu" in snakemake.resources.get("gres", "")
