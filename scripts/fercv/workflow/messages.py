@@ -122,7 +122,7 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
 
 
 def read_config(text: str, loader) -> object:
-    """The content of a config file as Snakemake reads it: as JSON, or if it is no JSON, as YAML with PyYAML's own parser.
+    """The content of a config file as Snakemake reads it: JSON, or what is no JSON as YAML, by PyYAML's own parser.
 
     libyaml's parser would be faster, but it takes some tabs that PyYAML refuses.
 
