@@ -6,7 +6,7 @@ import pytest
 import yaml
 from helpers import REPOSITORY, Workflow
 
-# Tests compute on the processor with Keras' usual engine, whatever the machine offers.
+# Tests compute on the processor with TensorFlow, whatever else the machine offers.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 

@@ -39,7 +39,7 @@ class Workflow:
     def run(self, *arguments, configfile=TINY, overlay=None, check=True, **environment):
         """Run `command(...)`; return the finished process, stdout and stderr as text.
 
-        The keywords that are left are environment variables.
+        All other keywords are environment variables.
         """
         command = self.command(*arguments, configfile=configfile, overlay=overlay)
         environment = os.environ | environment
@@ -70,7 +70,7 @@ def job_messages(process) -> list[str]:
 
 
 def copy_repository(folder: Path) -> None:
-    """Copy what git tracks of the repository, or would, but for the tests and docs, into a new folder."""
+    """Copy the repository into a new folder: all files that git tracks or would track, without tests and docs."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
@@ -80,7 +80,7 @@ def copy_repository(folder: Path) -> None:
 
 
 def nvidia_smi_of(folder: Path, gpus: int) -> None:
-    """Put a stand-in for nvidia-smi into a folder, which lists so many GPUs: GPU-0, GPU-1, ..."""
+    """Put a stand-in for nvidia-smi into a folder. It lists this many GPUs: GPU-0, GPU-1, ..."""
     lines = [f"echo 'GPU {number}: Card (UUID: GPU-{number})'" for number in range(gpus)]
     program = folder / "nvidia-smi"
     program.write_text("\n".join(["#!/bin/sh", *lines]) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What stands in the project's pages: blocks of code, commands, links."""
+"""The contents of the project's pages: blocks of code and commands."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
 PAGES += sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.md"))
 SLURM = ("sacctmgr", "sbatch", "scancel", "scontrol", "sinfo", "squeue")
-# What the pages leave to the reader, and something to take for it.
+# What the reader of a page fills in, and an example of each.
 PLACEHOLDERS = {
     "<where this repository is>": "repository",
     "<SLURM run ID>": "00000000-0000-0000-0000-000000000000",
@@ -25,12 +25,12 @@ class Command(NamedTuple):
 
     @property
     def program(self) -> str:
-        """What it runs, without the folder of the virtual environment."""
+        """Name of the program, without the folder of the virtual environment."""
         return self.text.split()[0].removeprefix(".venv/bin/")
 
     @property
     def line(self) -> str:
-        """The command with something in the place of what is left to the reader."""
+        """The command with examples in the place of what the reader fills in."""
         line = self.text
         for placeholder, text in PLACEHOLDERS.items():
             line = line.replace(placeholder, text)
@@ -38,13 +38,13 @@ class Command(NamedTuple):
 
 
 def tokens(page: str) -> list:
-    """The parts of a page's Markdown, those that stand inside of lines included."""
+    """The tokens of a page's Markdown, including those inside lines."""
     parsed = MarkdownIt().enable("table").parse((REPOSITORY / page).read_text(encoding="utf-8"))
     return [part for token in parsed for part in (token, *(token.children or []))]
 
 
 def blocks(page: str, kind: str) -> list[str]:
-    """The code blocks of a page that are of a kind: what the fence says, `shell` where it says nothing."""
+    """The code blocks of one kind on a page. The fence names the kind; a fence without a name means `shell`."""
     found = [token for token in tokens(page) if token.type in ("fence", "code_block")]
     return [token.content for token in found if (token.info or "shell") == kind]
 
@@ -61,13 +61,13 @@ def commands() -> list[Command]:
         for block in blocks(page, "shell"):
             for line in re.sub(r"\\\n *", "", block).splitlines():
                 line = re.sub(r"(^|\s+)#.*", "", line)
-                # A loop is one command, other lines hold one for each &&.
+                # A loop is one command. In other lines && separates commands.
                 for text in [line] if line.startswith("for ") else line.split(" && "):
                     if text:
                         found.setdefault(text, Command(page, text, in_block=True))
     for page in PAGES:
         for text in spans(page):
-            # One word alone names a program, and runs nothing.
+            # A single word is the name of a program and no command.
             if " " in text:
                 found.setdefault(text, Command(page, text, in_block=False))
     return list(found.values())

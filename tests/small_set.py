@@ -77,7 +77,7 @@ def face_files(faces=FACES):
 
 
 def one_of_each_class(**more):
-    """A bare class folder with an image for each class, and what the test adds."""
+    """The files of class folders, one image in each, and the files that the test adds: {name: content}."""
     return {f"{name}/{label}.png": png(FACES[label].pixels) for label, name in enumerate(CLASSES)} | more
 
 
@@ -86,7 +86,7 @@ def read(path, size=SIZE):
 
 
 def refusal(path, size=SIZE, classes=CLASSES):
-    """The one line with which a source is refused, which must name the source."""
+    """The message that refuses a source. It must be one line and name the source."""
     with pytest.raises(InputError) as caught:
         read_dataset(path, classes, size)
     message = str(caught.value)

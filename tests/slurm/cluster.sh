@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A real Slurm cluster of one node on loopback, with GPUs that are only counted. For tests; nothing outside its folder is
-# touched, but for the Debian packages that `install` adds.
+# A real Slurm cluster of one node on loopback, for tests. Its GPUs are only counted. It touches nothing outside its
+# folder, but `install` adds Debian packages.
 #
 #   cluster.sh install      get slurm-wlm and munge from Debian, without starting any service (root)
-#   cluster.sh start DIR    start munged, slurmctld and slurmd with all their files in DIR; `. DIR/environment` to use them;
-#                           where that fails, what was started is stopped, and DIR removed
+#   cluster.sh start DIR    start munged, slurmctld and slurmd with all files in DIR; `. DIR/environment` to use them;
+#                           if that fails, stop what was started, and remove DIR
 #   cluster.sh stop DIR     stop these three, and remove DIR
 #
-# GPUS is the number of GPUs (2), CPUS that of processors (8), of which the machine need not have so many.
+# The variable GPUS is the number of GPUs (2), CPUS that of processors (8). The machine may have fewer of both.
 set -euo pipefail
 
-# Debian's packages would start services with a configuration of their own.
+# Without the policy Debian's packages would start services with a configuration of their own.
 install() {
   command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && return
   policy=/usr/sbin/policy-rc.d
@@ -33,7 +33,7 @@ configure() {
   echo "Name=gpu File=$dir/gpu[0-$((gpus - 1))]" >"$dir/gres.conf"
   : >"$dir/plugstack.conf"
   host=$(hostname -s)
-  # Then other machines cannot reach it, but the host's own name must lead to loopback.
+  # With these options other machines cannot reach the cluster. They need a host name that leads to loopback.
   listen=
   if getent ahostsv4 "$host" | grep -q '^127\.'; then
     listen=CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
@@ -60,16 +60,16 @@ SlurmctldLogFile=$dir/log/slurmctld.log
 SlurmdLogFile=$dir/log/slurmd.log
 PlugStackConfig=$dir/plugstack.conf
 $listen
-# What needs no control groups, database or mail.
+# These need no control groups, database or mail.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SwitchType=switch/none
-# Finished jobs stay for scontrol to tell of.
+# scontrol still shows finished jobs for a day.
 MinJobAge=86400
-# A node that was set down is not used again until it is resumed.
+# A node that was set to DOWN is not used again until it is resumed.
 ReturnToService=1
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
@@ -94,7 +94,7 @@ alive() {
   [ -s "$dir/run/$1.pid" ] && kill -0 "$(cat "$dir/run/$1.pid")" 2>/dev/null
 }
 
-# A daemon returns before the process that it leaves behind has written its pid file, which stop goes by.
+# A daemon's command returns before its process has written its pid file. `stop` needs this file.
 launch() {
   "$@"
   for _ in {1..100}; do
@@ -105,7 +105,7 @@ launch() {
   return 1
 }
 
-# However a start ends early, nothing of it is left.
+# Runs when `start` ends early. Nothing of the cluster must be left.
 undo() {
   tail -n 20 "$dir"/log/*.log >&2 || true
   stop
@@ -122,7 +122,7 @@ start() {
   launch slurmctld -f "$SLURM_CONF"
   launch slurmd -f "$SLURM_CONF"
   for _ in {1..100}; do
-    # With the controller dead every question to it takes nine seconds.
+    # If the controller is dead, every question to it takes nine seconds.
     if alive slurmctld && [ "$(sinfo --noheader --format=%T)" = idle ]; then
       trap - EXIT
       return
@@ -135,7 +135,7 @@ start() {
 stop() {
   if alive slurmctld; then
     SLURM_CONF=$dir/slurm.conf scancel --user="$(id -un)" || true
-    # slurmd passes the jobs' end on to their processes.
+    # slurmd must still end the jobs' processes.
     for _ in {1..100}; do
       [ -z "$(SLURM_CONF=$dir/slurm.conf squeue --noheader)" ] && break
       sleep 0.1
@@ -154,7 +154,7 @@ stop() {
   rm -rf "$dir"
 }
 
-# Where Debian has the daemons.
+# Debian installs the daemons there.
 PATH=$PATH:/usr/sbin
 gpus=${GPUS:-2} cpus=${CPUS:-8}
 case ${1-} in

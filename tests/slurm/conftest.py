@@ -16,13 +16,13 @@ SCRIPT = Path(__file__).with_name("cluster.sh")
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A cluster for all tests; where there can be none they are skipped, unless FERCV_NEEDS_SLURM is set."""
+    """A cluster for all tests. Without Slurm's programs they are skipped, or fail if FERCV_NEEDS_SLURM is set."""
     path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
     missing = [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name, path=path) is None]
     if missing:
         reason = f"{', '.join(missing)} not found: on Debian, `tests/slurm/cluster.sh install` as root gets them"
         (pytest.fail if "FERCV_NEEDS_SLURM" in os.environ else pytest.skip)(reason)
-    # munged refuses folders that others cannot enter, as pytest's are.
+    # munged refuses folders that others cannot enter, and pytest's folders are such.
     folder = Path(tempfile.gettempdir(), f"fercv-slurm-{os.getpid()}")
     environment = os.environ | {"GPUS": str(GPUS)}
     subprocess.run([SCRIPT, "start", folder], check=True, env=environment)
@@ -54,6 +54,6 @@ def project(on_slurm, tmp_path):
     project = Project(tmp_path / "project", on_slurm[0].cluster)
     project.batches.unlink()
     yield project
-    # Slurm ends a job's processes with their group, and leaves a Snakemake that waits for a fold in another one.
+    # Slurm ends the process group of a job. A Snakemake that waits for a fold can be in another group, and stays.
     for process, _ in project.processes():
         process.send_signal(signal.SIGKILL)

@@ -16,7 +16,7 @@ GPUS = 2
 
 
 class Cluster:
-    """A running Slurm of one node; `environment` is what to run its commands and Snakemake in."""
+    """A running Slurm of one node; its commands and Snakemake are run with `environment`."""
 
     def __init__(self, folder: Path):
         self.environment = os.environ | {
@@ -25,7 +25,7 @@ class Cluster:
             "PYTHONPATH": str(TRACING),
             "FERCV_ASK_EACH_SECOND": "yes",
         }
-        # What Slurm says is visible is what jobs must obey; the tests' own setting is not theirs.
+        # Jobs must see the GPUs that Slurm gives them. The tests' own setting would hide all GPUs.
         del self.environment["CUDA_VISIBLE_DEVICES"]
 
     def command(self, *arguments):
@@ -48,7 +48,7 @@ class Cluster:
         return [title for title in titles if title.startswith(f"slurmstepd: [{job_id}.")]
 
     def jobs_after(self, earlier):
-        """The jobs submitted since there were these, in the order of their submission."""
+        """The jobs that are not among `earlier`, in the order of their submission."""
         return [fields for number, fields in self.jobs().items() if number not in earlier]
 
 
@@ -61,7 +61,7 @@ class Project:
         self.results = folder / "results" / "demo-tiny"
 
     def launch(self, *arguments, fault=None):
-        """Start the README's command with a target or options; what Snakemake says is in one pipe."""
+        """Start the README's command with a target or options; all output of Snakemake goes to one pipe."""
         environment = self.cluster.environment | {"FERCV_BATCHES": str(self.batches), "FERCV_ONCE": str(self.once)}
         if fault:
             environment["FERCV_SIGNAL"] = fault
@@ -72,7 +72,7 @@ class Project:
         )
 
     def run(self, *arguments, check=True):
-        """Run it to its end; return what it says."""
+        """Run Snakemake to its end; return its output."""
         process = self.launch(*arguments)
         said = process.communicate(timeout=400)[0]
         assert check is None or (process.returncode == 0) == check, said[-6000:]
@@ -100,7 +100,7 @@ class Project:
         }
 
     def trained(self):
-        """Training batches of all processes together."""
+        """Number of training batches of all processes together."""
         return self.batches.stat().st_size if self.batches.exists() else 0
 
     def processes(self):
@@ -118,7 +118,7 @@ class Project:
 
 
 def wait_until(condition, seconds=120):
-    """Wait for a condition and return what it gives."""
+    """Wait until a condition is true; return its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "it took too long"

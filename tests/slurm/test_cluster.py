@@ -1,4 +1,4 @@
-"""cluster.sh where a daemon doesn't start, with stand-ins for all three: needs neither Slurm nor root."""
+"""cluster.sh when a daemon doesn't start. Stand-ins for the three daemons need neither Slurm nor root."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
 
-# Leaves a process behind that writes its pid file only after a while, as slurmctld does.
+# A stand-in that leaves a process behind, as slurmctld does. The pid file is written only after a while.
 DAEMON = """#!/bin/sh
 for argument in "$@"; do
   case $argument in

@@ -1,4 +1,4 @@
-"""The commands of Slurm in the pages. tests/workflow/test_documentation.py checks all others."""
+"""Slurm's commands in the pages work. tests/workflow/test_documentation.py checks all other commands."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ from pages import SLURM, commands
     "command", [command for command in commands() if command.program in SLURM], ids=lambda command: command.text
 )
 def test_a_command_of_slurm_in_a_page_works(cluster, command):
-    # Slurm checks what it would do with the job, and submits none.
+    # With --test-only Slurm checks the job and does not submit it.
     line = command.line.replace("sbatch ", "sbatch --test-only ")
     done = subprocess.run(line, shell=True, env=cluster.environment, capture_output=True, text=True)
     if command.program == "sacctmgr":

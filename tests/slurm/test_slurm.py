@@ -18,7 +18,7 @@ def rules_of(jobs):
 
 
 def take_line(project, line):
-    """Exchange the profile's line of train_fold for one of its commented ones."""
+    """Replace the profile's line of train_fold by one of the lines that are comments there."""
     assert f"  # {line} #" in (project.folder / "profiles/slurm/profile.yaml").read_text(encoding="utf-8")
     project.edit("profiles/slurm/profile.yaml", r"train_fold: &gpu \{gpu: 1\}", line)
 
@@ -62,7 +62,7 @@ def test_no_more_jobs_compute_at_once_than_there_are_gpus(on_slurm):
 
 
 def test_jobs_that_ask_for_no_gpu_run_all_at_once(project):
-    """The control of the two before, and the profile's line for a cluster without GPUs."""
+    """The control of the tests on GPUs above, and a test of the profile's line for a cluster without GPUs."""
     earlier = project.cluster.jobs()
     take_line(project, 'train_fold: &gpu {gpu: 0, runtime: "attempt * 480"}')
     project.edit("experiments/demo-tiny.yaml", "seed: .*|$", "\nseed: 1")
@@ -129,7 +129,7 @@ def test_one_file_runs_only_its_jobs(project):
 
 @pytest.fixture
 def steps(project):
-    """The number of batches in an epoch of the fold; the fold itself is taken away."""
+    """The number of batches in an epoch of the fold. The outputs of the fold are removed."""
     metrics = json.loads((project.folder / TARGET).read_text(encoding="utf-8"))
     for file in (project.folder / FOLD).iterdir():
         file.unlink()
@@ -149,7 +149,7 @@ def start_and_stop(project, steps):
 
 
 def check_the_end(project, on_slurm, steps):
-    """The same bytes as undisturbed; the first epoch was not done again, and of the second no more than was lost."""
+    """Check the bytes against an undisturbed run, and that at most the lost batches of the second epoch ran twice."""
     assert project.contents() == on_slurm[0].contents()
     assert project.trained() <= 2 * steps + 2
     assert "cnn fold 00: goes on after epoch 1 of 2" in (project.folder / LOG).read_text(encoding="utf-8")
@@ -163,7 +163,7 @@ def set_the_node_down_and_resume_it(cluster, job):
     node = cluster.command("hostname", "-s").strip()
     cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     wait_until(lambda: cluster.jobs()[int(job["JobId"])]["JobState"] != "RUNNING")
-    # The node would refuse a job of which it still has processes; Slurm waits for two minutes to be sure.
+    # A node refuses a job while it still has processes of that job. To be sure, Slurm would wait for two minutes.
     wait_until(lambda: not cluster.processes_of(job["JobId"]))
     cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
     cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
@@ -186,14 +186,14 @@ def test_a_fold_that_slurm_ends_is_tried_again_and_goes_on(project, on_slurm, st
         # Slurm itself starts the job again.
         assert [fields["Restarts"] for fields in jobs] == ["1"]
     else:
-        # More of everything for the second attempt.
+        # The second attempt asks for more memory and time.
         assert [fields["MinMemoryNode"] for fields in jobs] == ["2500M", "5000M"]
         assert jobs[1]["TimeLimit"] == "00:48:00"
         assert jobs[0]["JobState"] == {cancel: "CANCELLED", give_it_a_minute: "TIMEOUT"}[fault]
 
 
 def test_without_checkpoints_a_cancelled_fold_starts_from_the_beginning(project, on_slurm, steps):
-    """The control: what was trained is counted, and a fold that doesn't go on where it was trains more than allowed."""
+    """The control: a fold that starts from the beginning trains more batches than `check_the_end` allows."""
     project.edit("experiments/demo-tiny.yaml", "$", "\ncheckpoints: {share: 0}")
     snakemake, _, job = start_and_stop(project, steps)
     cancel(project.cluster, job)
@@ -221,7 +221,7 @@ def test_snakemake_killed_its_jobs_cancelled_and_started_again(project, on_slurm
 
 
 def test_snakemake_killed_and_started_again_while_its_job_goes_on(project, on_slurm, steps):
-    """Without the scancel: the fold's second job waits for the first one, and takes over what that has trained."""
+    """Without scancel the fold's second job waits for the first one, and then takes over what the first has trained."""
     snakemake, process, _ = start_and_stop(project, steps)
     snakemake.kill()
     snakemake.communicate()
@@ -251,7 +251,7 @@ def change_a_setting(project):
 
 
 def start_then_change(project, change):
-    """Have the fold's job wait in the queue while something is changed; return what Snakemake says in the end."""
+    """Change something while the fold's job waits in the queue; return Snakemake's output and exit status."""
     cluster = project.cluster
     cluster.command("scontrol", "update", "PartitionName=all", "State=DOWN")
     try:
@@ -281,7 +281,7 @@ def test_what_changed_while_a_job_was_in_the_queue_is_refused(project, change, m
 
 @pytest.mark.usefixtures("steps")
 def test_without_the_digests_in_the_environment_the_wrong_code_goes_unnoticed(project):
-    """The control: what the job computes with is recorded as what was planned."""
+    """The control: Snakemake records the new code's results as results of the code that it planned with."""
     project.edit("scripts/fercv/workflow/planning.py", r"planned\.get\(name, value\)", "value")
     _, status = start_then_change(project, change_the_code)
     assert status == 0

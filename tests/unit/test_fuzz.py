@@ -1,6 +1,6 @@
-"""Readers and configuration on input that nobody meant: whatever it is, an answer or one line, never a crash.
+"""Readers and configuration on random input. They must accept it or refuse it with one line, and never crash.
 
-FUZZ_SECONDS sets how long each test goes on; every round draws new examples, and hypothesis shrinks what it finds.
+FUZZ_SECONDS sets how long each test runs. Every round draws new examples, and hypothesis shrinks those that fail.
 """
 
 import copy
@@ -32,7 +32,7 @@ def for_a_while(check, *strategies):
     """Run `check` on examples of the strategies, round after round, until the time is over."""
     end, round_number = time.monotonic() + SECONDS, int.from_bytes(os.urandom(4))
     while time.monotonic() < end:
-        # Shown where the test fails, to draw the same examples again.
+        # pytest shows this if the test fails. The same seed draws the same examples again.
         print("seed", round_number)
         run = given(*strategies)(check)
         options = settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -46,7 +46,7 @@ def one_line(error):
     assert "\n" not in text
 
 
-# Edits of a file: at a share of its length, so many bytes are taken out and others put in.
+# Edits of a file: the place as a share of its length, how many bytes to take out there, and which bytes to put in.
 EDITS = st.lists(
     st.tuples(
         st.floats(0, 1),
@@ -90,7 +90,7 @@ def zip_file():
 
 
 def check_reader(path):
-    """Read a data source: arrays that fit each other, or one line."""
+    """Read a data source. The result must be arrays that fit each other, or a refusal in one line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

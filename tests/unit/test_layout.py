@@ -1,4 +1,4 @@
-"""The house: a wing for each stage, and arrows that run one way."""
+"""The layout of the library: a package for each stage, and imports that run in one direction."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -16,7 +16,7 @@ MODULES = {
 
 
 def imports(path):
-    """The modules that a file imports, wherever in it."""
+    """The modules that a file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""What must agree between files of the project."""
+"""Files of the project that must agree with each other."""
 
 import re
 
@@ -14,7 +14,7 @@ LOCKS = ["requirements", "requirements-dev", "requirements-gpu"]
 RENEW = "run .ci/lock, which renews the locks"
 # A package of a lock: what pip reads as a requirement, its hashes, and the comment that says what needs it.
 LOCKED = re.compile(r"(\S.*) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)((?:    #.*\n)+)")
-# Of each system, what the markers of a lock ask for.
+# For each system, the values that the markers of a lock compare with.
 SYSTEMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "aarch64"},
@@ -50,7 +50,7 @@ def direct_pins(name):
 
 
 def taken_in(name):
-    """A .in file and those that it takes in with -r."""
+    """A .in file and the files that it includes with -r."""
     return [name, *re.findall(r"^-r (\S+)$", read(name), re.MULTILINE)]
 
 
@@ -76,7 +76,7 @@ def test_conda_environments_have_the_pins_of_requirements(name):
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_holds_the_direct_pins(name):
-    """Each with its version and extras and on every machine, and nothing as a direct pin that is none any more."""
+    """It holds each with its version and extras, for every machine. It names no other package as a direct pin."""
     for source in taken_in(f"{name}.in"):
         wanted = {n: (v, r.extras) for r, n, v in map(package, direct_pins(source))}
         locked = {n: (v, r) for r, n, v, comment in lock(name) if re.search(rf"-r {re.escape(source)}\n", comment)}
@@ -91,7 +91,7 @@ def test_a_lock_holds_the_direct_pins(name):
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_of_a_lock_has_one_version_and_a_hash(name):
-    """And nothing else stands in a lock: no option of pip, no address of an index."""
+    """A lock holds nothing else: no option of pip, no address of an index."""
     packages = re.sub(r"\A(#.*\n)+", "", read(f"{name}.txt"))
     assert lock(name)
     assert LOCKED.sub("", packages) == ""

@@ -135,7 +135,7 @@ def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
 
 
 def rule_blocks():
-    """The text of every rule that makes something, by its name; and the names of those that only name targets."""
+    """Rules with outputs as {name: text}, and the names of the rules that only name targets."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "rules").glob("*.smk")))
     blocks = {re.match(r"rule (\w+):", block)[1]: block for block in re.split(r"\n(?=rule )", text)[1:]}
     making = {name: block for name, block in blocks.items() if "    output:" in block}
@@ -158,17 +158,17 @@ def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster()
         "prepare_dataset", "train_fold", "summarize_architecture", "predict_held_out", "compute_saliency",
         "ascend_filters", "compute_feature_maps",
     }  # fmt: skip
-    # Snakemake runs a rule without a script, such as these, locally.
+    # These have no script, so Snakemake runs them locally.
     assert targets == {"data", "train", "evaluate", "visualize"}
 
 
-# Which functions look up names, and what they find, as rules/common.smk tells it.
+# {function of rules/common.smk: (the function of the code that looks up names, a name that it finds)}
 LOOKUPS = {"architecture_lookup": ("fercv.nets.architectures.find_architecture", "cnn")}
 LOOKUPS["source_lookup"] = ("prepare_dataset.find_source", "read_samples")
 
 
 def test_a_rule_tells_what_its_code_looks_up_where_it_does():
-    """Without that all of the module counts: a change of one model would retrain the others."""
+    """Otherwise the whole module would count, and a change of one model would retrain the others."""
     common = (REPOSITORY / "rules" / "common.smk").read_text(encoding="utf-8")
     for name, block in rule_blocks()[0].items():
         told = {}
@@ -178,5 +178,5 @@ def test_a_rule_tells_what_its_code_looks_up_where_it_does():
             told[function] = [found]
         looking = {place for place in used_code(name, told) if place[1].startswith(LOOKED_UP)}
         functions = {f"{module}.{place.removeprefix(LOOKED_UP)}" for module, place in looking}
-        # This one looks up names of Keras and none of its own module.
+        # This function looks up names of Keras, not of its own module.
         assert functions - {"fercv.engine.fused.training_layers"} == told.keys(), name

@@ -39,18 +39,18 @@ def turkish(tmp_path):
 
 
 def test_a_turkish_locale_is_at_hand(turkish):
-    """Without one the next test says nothing of language."""
+    """Without it the next test says nothing about the language."""
     if not turkish[1]:
         pytest.skip("no Turkish locale here; Debian's package locales has what it is made of")
 
 
 def test_a_second_run_elsewhere_gives_the_same_bytes(finished, tmp_path, monkeypatch, turkish):
-    """In another folder, one job after the other, with another language, time zone, hash seed and a keras.json."""
+    """It runs in another folder, one job at a time, with another language, time zone, hash seed and a keras.json."""
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "keras.json").write_text(json.dumps(HOSTILE))
     workflow = Workflow(tmp_path / "a folder of its own")
     workflow.folder.mkdir()
-    # The tests' own choice of an engine would hide that the file asks for another.
+    # keras.json asks for another backend. The tests' own variable would hide that.
     monkeypatch.delenv("KERAS_BACKEND")
     workflow.run(
         "--cores", "1", KERAS_HOME=str(tmp_path / "keras"), TZ="Asia/Tokyo", PYTHONHASHSEED="7", **turkish[0]

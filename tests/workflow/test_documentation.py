@@ -1,7 +1,7 @@
 """The pages: every command runs, every example works, every link leads somewhere.
 
-HANDLERS says how the commands of each program are checked. What would take minutes is run dry. A command of a program
-that HANDLERS does not know fails, so that somebody decides how it is checked.
+HANDLERS says how the commands of each program are checked. A command that would take minutes is run dry. If HANDLERS
+does not know a program, the test fails: somebody must decide how its commands are checked.
 """
 
 import json
@@ -29,7 +29,7 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
 def run(command, folder: Path, codes=(0,)) -> str:
-    """Run a command in a folder; return what it says."""
+    """Run a command in a folder; return its output."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, shell=isinstance(command, str))
     said = done.stdout + done.stderr
     assert done.returncode in codes, said[-4000:]
@@ -51,7 +51,7 @@ class Copies(NamedTuple):
 
 
 def check_snakemake(words, line, copies):
-    """Dry, where it would run jobs; there must be some."""
+    """A command that would run jobs is run dry, and there must be some jobs."""
     if {"--report", "--lint", "--unlock"} & set(words):
         run([*SNAKEMAKE, *words[1:]], copies.finished)
     else:
@@ -59,7 +59,7 @@ def check_snakemake(words, line, copies):
 
 
 def check_python(words, line, copies):
-    """The script is there, and knows the options."""
+    """The script exists and knows the options."""
     if words[1:] == ["-m", "venv", ".venv"]:
         return
     script = REPOSITORY / words[1]
@@ -72,14 +72,14 @@ def check_python(words, line, copies):
 
 
 def check_pip(words, line, copies):
-    """It installs packages, or what files of requirements name."""
+    """It installs packages, or the packages that files of requirements name."""
     assert words[1] == "install"
     files = [words[place + 1] for place, word in enumerate(words) if word == "-r"]
     assert all(map(requirements, files)) if files else list(map(Requirement, words[2:]))
 
 
 def requirements(file) -> list[Requirement]:
-    """What a file of requirements and those that it includes name."""
+    """The packages that a file of requirements and the files it includes name."""
     text = (REPOSITORY / file).read_text(encoding="utf-8").replace("\\\n", "")
     lines = [re.sub(r"(^|\s)#.*|\s--hash=\S+", "", line).strip() for line in text.splitlines()]
     included = [match[1] for line in lines if (match := re.match(r"-[rc] *(\S+)", line))]
@@ -88,7 +88,7 @@ def requirements(file) -> list[Requirement]:
 
 
 def check_pytest(words, line, copies):
-    """The tests that it names are there."""
+    """The tests that it names exist."""
     assert [word for word in words[1:] if not (REPOSITORY / word).exists()] == []
 
 
@@ -107,7 +107,7 @@ def check_pre_commit(words, line, copies):
 
 
 def check_shell_script(words, line, copies):
-    """Bash can read it, and it may be run."""
+    """Bash can parse it, and it is executable."""
     assert os.access(REPOSITORY / words[0], os.X_OK)
     run(["bash", "-n", words[0]], REPOSITORY)
 
@@ -149,7 +149,7 @@ HANDLERS = {
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """Where the commands of the pages are run."""
+    """The folders in which the commands of the pages are run."""
     folder = tmp_path_factory.mktemp("pages")
     copies = Copies(folder / "fresh", folder / "finished")
     copy_repository(copies.fresh)
@@ -196,7 +196,7 @@ def write_results(results: Path) -> None:
         (folder / "metrics.json").write_text(json.dumps({"predictions_sha256": digest}), encoding="utf-8")
 
 
-# In a sentence, code that is no command of a known program is something else, e.g. a setting.
+# Code in a sentence is checked only if its first word is a known program. It may be a setting, for example.
 CHECKED = [command for command in commands() if command.in_block or command.program in HANDLERS]
 
 

@@ -1,4 +1,4 @@
-"""What is left after a kill, a full disk, a broken checkpoint: real faults, and the same bytes in the end."""
+"""Real faults: kills, full disks and broken checkpoints. In the end the results have the same bytes as without them."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ FOLD = "results/demo-tiny/cnn/folds/00"
 TARGET = f"{FOLD}/metrics.json"
 CHECKPOINTS = "results/demo-tiny/checkpoints"
 LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
-# Whatever a fold's training follows from; tests/unit/test_train_fold.py changes each.
+# All that determines a fold's training. tests/unit/train/test_train_fold.py changes each of these.
 RUN = {
     "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
     "threads",
@@ -38,12 +38,12 @@ RUN = {
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 
-# A shell has what it starts in the background ignore SIGINT, and all that this starts as well.
+# A process that a shell starts in the background ignores SIGINT, and so do all its children. The tests send SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FaultyWorkflow(Workflow):
-    """Runs the tiny experiment's fold 00 of the cnn, disturbed in a way that is asked for."""
+    """Runs the fold 00 of the cnn in the tiny experiment, with the fault that a test asks for."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -68,7 +68,7 @@ class FaultyWorkflow(Workflow):
         return done
 
     def launch(self, **environment):
-        """Start Snakemake in a process group of its own, what it says in one pipe."""
+        """Start Snakemake in a process group of its own; all its output goes to one pipe."""
         return subprocess.Popen(
             self.command(TARGET),
             env=self.environment() | environment,
@@ -86,11 +86,11 @@ class FaultyWorkflow(Workflow):
         return process
 
     def unlock(self):
-        """What the README tells after a kill of Snakemake."""
+        """Unlock the folder, as the pages advise after a kill of Snakemake."""
         subprocess.run(self.command("--unlock"), check=True, capture_output=True)
 
     def trained(self):
-        """Training batches of all processes together."""
+        """Number of training batches of all processes together."""
         return self.batches.stat().st_size if self.batches.exists() else 0
 
     def outputs(self):
@@ -121,7 +121,7 @@ def fold_jobs(workflow):
 
 
 def suspended_orphan(workflow):
-    """Kill Snakemake while its fold trains, and hold up the fold's process, which outlives it, until it is resumed."""
+    """Suspend a fold's process while it trains, and kill its Snakemake. The test resumes the process."""
     snakemake = workflow.start()
     (orphan,) = fold_jobs(workflow)
     orphan.suspend()
@@ -133,7 +133,7 @@ def suspended_orphan(workflow):
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """The prepared data, and what the fold is when nothing disturbs it: its outputs and its number of batches."""
+    """The prepared data, and the outputs and the number of batches of a fold that nothing disturbs."""
     workflow = FaultyWorkflow(tmp_path_factory.mktemp("faults") / "undisturbed")
     workflow.folder.mkdir()
     subprocess.run(
@@ -157,7 +157,7 @@ def workflow(undisturbed, tmp_path):
 
 
 def check_the_end(workflow, undisturbed, lost_epochs=1):
-    """The same bytes as undisturbed, no more batches than allowed, nothing left behind."""
+    """Check the bytes against an undisturbed run, the number of batches, and that nothing is left behind."""
     _, outputs, batches = undisturbed
     assert workflow.outputs() == outputs
     assert workflow.trained() <= batches + lost_epochs * batches // EPOCHS
@@ -199,7 +199,7 @@ def test_a_killed_fold_goes_on_after_its_last_epoch(workflow, undisturbed, fault
 
 
 def test_retries_go_on_as_well(workflow, undisturbed):
-    """A fold whose every attempt is killed after some batches still comes to its end."""
+    """A fold reaches its end although each attempt is killed after some batches."""
     workflow.train("--retries", "3", fault="batch 5 9")
     check_the_end(workflow, undisturbed, lost_epochs=3)
 
@@ -212,7 +212,7 @@ def test_incomplete_outputs_that_were_kept_are_not_taken_for_finished(workflow, 
 
 
 def test_a_fold_in_a_shadow_folder_goes_on_as_well(workflow, undisturbed, tmp_path):
-    """Snakemake takes the folder away with all that a killed job left in it."""
+    """Snakemake removes the folder with everything that a killed job left in it."""
     copy_repository(tmp_path / "repository")
     rules = tmp_path / "repository" / "rules" / "train.smk"
     content, head, rule = rules.read_text(encoding="utf-8").partition("rule train_fold:\n")
@@ -262,7 +262,7 @@ def test_snakemake_killed_and_started_again_while_its_fold_trains_on(workflow, u
 
 
 def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
-    """The control: the second process takes no notice of the lock that the first one holds."""
+    """The control: the second process ignores the lock that the first one holds."""
     orphan = suspended_orphan(workflow)
     second = workflow.launch(FERCV_WITHOUT_LOCKS="1")
     try:
@@ -277,7 +277,7 @@ def test_without_the_lock_a_fold_is_trained_twice(workflow, undisturbed):
 
 @pytest.mark.parametrize("backend", ["file", "db"])
 def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed, backend):
-    """The fold goes on by itself to its end; what it has trained is taken over by the next start."""
+    """The fold's process trains to its end without Snakemake. The next start takes over what it has trained."""
     workflow.options = ["--persistence-backend", backend]
     first = workflow.launch()
     wait_until(lambda: fold_jobs(workflow), 120)
@@ -308,7 +308,7 @@ def test_snakemake_and_its_fold_killed_together(workflow, undisturbed):
         (signal.SIGTERM, False, 1, "file"),
         (signal.SIGINT, False, 1, "file"),
         (signal.SIGTERM, True, 0, "file"),
-        # Snakemake lets the fold come to its end, and then has it made again: from the last epoch's checkpoint.
+        # Snakemake waits for the end of the fold, but has it made again later, from the last epoch's checkpoint.
         (signal.SIGINT, True, 0, "file"),
         (signal.SIGINT, True, 0, "db"),
     ],
@@ -372,7 +372,7 @@ def small_disk(workflow):
 
 
 def fill(disk, left):
-    """Leave so many bytes on a disk."""
+    """Fill a disk until only this many bytes are free."""
     status = os.statvfs(disk)
     with (disk / "filler").open("wb") as file:
         file.write(b"x" * (status.f_bavail * status.f_frsize - left))

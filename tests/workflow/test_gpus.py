@@ -1,4 +1,4 @@
-"""Fold jobs on a machine with GPUs, as far as a stand-in for nvidia-smi goes: Keras can compute on none of them."""
+"""Fold jobs on a machine where a stand-in for nvidia-smi lists GPUs. Keras can compute on none of them."""
 
 import csv
 import os
@@ -15,7 +15,7 @@ WAIT = 10
 
 
 def time_of(log, text):
-    """When the log's first line with a text was written."""
+    """The time at which the log's first line with a text was written."""
     line = next(line for line in log.read_text(encoding="utf-8").splitlines() if text in line)
     return datetime.fromisoformat(line[:23].replace(",", "."))
 
@@ -45,7 +45,7 @@ def test_a_fold_waits_for_its_gpu_and_says_so(workflow, tmp_path):
     lines = [line.split(" INFO ")[1] for line in log.read_text(encoding="utf-8").splitlines() if " INFO " in line]
     assert lines[0].startswith("fc fold 00: has GPU GPU-0, after ")
     assert lines[1] == "fc fold 00: tensorflow on CPU:0, 1 thread, in float32, as a model this narrow is faster in it"
-    # Waiting is no training: the epochs together took no longer than it was from having the GPU to their end.
+    # Waiting does not count as training: the epochs together are no longer than the time from the lease to their end.
     with (tmp_path / TARGET).with_name("timing.csv").open(encoding="utf-8") as file:
         trained = sum(float(epoch["seconds"]) + float(epoch["validation_seconds"]) for epoch in csv.DictReader(file))
     assert float(re.search(r"after (\d+) s of waiting", lines[0])[1]) >= WAIT

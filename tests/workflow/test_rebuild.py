@@ -1,7 +1,7 @@
 """What is rebuilt after which change: dry runs on a finished experiment in a copy of the repository.
 
-Each test works on its own copy of everything, results and .snakemake included, all files with new modification times.
-The controls do the same with the mechanism switched off and see the wrong thing happen.
+Each test works on its own copy of everything, including results and .snakemake. All files have new modification times.
+The controls do the same with the mechanism switched off, and then Snakemake does the wrong thing.
 """
 
 import ast
@@ -75,7 +75,7 @@ class Project:
         """The jobs of a dry run as {rule: number}, without the targets `all` and `data`."""
         done = self.snakemake(*arguments, "--dry-run", "--quiet", "rules")
         counts = job_counts(done.stdout + done.stderr)
-        # Snakemake's own word for it must agree with the table of jobs.
+        # Snakemake's message must agree with its table of jobs.
         assert ("Nothing to be done" in done.stdout + done.stderr) == (not counts)
         return {rule: count for rule, count in counts.items() if rule not in ("all", "data")}
 
@@ -94,7 +94,7 @@ class Project:
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def record_instead(self, what, pattern, replacement):
-        """Change what common.smk gives as a param, and have Snakemake record it without running anything."""
+        """Change a param in common.smk, and have Snakemake record the new value without running anything."""
         self.edit("rules/common.smk", pattern, replacement)
         assert self.jobs() != {}, f"{what} is no param"
         self.snakemake("--touch")
@@ -152,13 +152,13 @@ def project(completed, tmp_path):
 
 @pytest.fixture
 def dated(completed, tmp_path):
-    """The finished experiment with its files' own times, for what judges by them."""
+    """The finished experiment. Its files keep their times, for tests in which Snakemake compares times."""
     return copy_project(completed.folder, tmp_path / "project", shutil.copy2)
 
 
 @pytest.fixture(scope="session")
 def blind_completed(completed, tmp_path_factory):
-    """The finished experiment with digests of code and data that say nothing: the mechanism switched off."""
+    """The finished experiment with the mechanism switched off: the digests of code and data are always empty."""
     project = copy_project(completed.folder, tmp_path_factory.mktemp("blind") / "project")
     project.record_instead("digest", r"code_digest\(script, dict\(lookups\)\)", '""')
     project.record_instead("content", r"source_digest\(.*\)", '""')
@@ -170,7 +170,7 @@ def blind(blind_completed, tmp_path):
     return copy_project(blind_completed.folder, tmp_path / "project")
 
 
-# Nothing of substance changes.
+# Changes that have no effect on a result.
 
 
 def touch_everything(project):
@@ -186,7 +186,7 @@ def touch_the_results_too(project):
 
 
 def stash_and_pop(project):
-    """A change comes, goes and comes back, and is taken out by hand at last."""
+    """Make a change, stash it, restore it, and at last undo it by hand."""
     project.git("init")
     project.git("add", "-A")
     project.git("commit", "-m", "All")
@@ -215,7 +215,7 @@ def rewrite_docstrings_comments_and_blank_lines(project):
 
 
 def reformat_every_python_file(project):
-    """Without comments, on lines of any length: what the syntax tree says, in another form."""
+    """Write each file from its syntax tree, without comments and with other line breaks."""
     for path in project.python_files():
         path.write_text(ast.unparse(ast.parse(path.read_text(encoding="utf-8"))), encoding="utf-8")
 
@@ -394,7 +394,7 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
             lookups["prepare_dataset.find_source"] = ["read_samples"]
             used |= set(used_code(script.stem, lookups))
         for module, function in (call.split() for call in calls):
-            # A method belongs to its class, a lambda or module body to no name of its own.
+            # A method counts under the name of its class. A lambda and a module's body have no name of their own.
             name = function.split(".")[0]
             if module not in WITHOUT_RESULTS and not name.startswith("<"):
                 assert (module, name) in used, (script.name, module, function)
@@ -403,7 +403,7 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
 
 
 def test_code_changed_while_snakemake_runs_is_refused(project):
-    """Snakemake would record the results for the code that it planned with, and keep them when that code comes back."""
+    """Snakemake would record the results for the code that it planned with, and keep them once that code is back."""
     (project.folder / "results/rebuilt/data/samples.png").unlink()
     figures = project.folder / "scripts/fercv/figures/drawing.py"
     write = f"Path({str(figures)!r}).write_text(Path({str(figures)!r}).read_text().replace('= 150', '= 40'))"
@@ -416,7 +416,7 @@ def test_code_changed_while_snakemake_runs_is_refused(project):
 
 
 def test_a_new_way_of_saving_reruns_what_saves_models(project):
-    """Two modules away from the script, and through a name that is imported."""
+    """The changed code is two modules away from the script, and reached through an imported name."""
     project.edit("scripts/fercv/nets/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
     assert project.jobs() == {"train_fold": 6} | OF_BOTH
 
@@ -511,13 +511,13 @@ def first_row(project):
 
 
 def change_a_pixel(project):
-    """Another second pixel in the first row."""
+    """Change the second pixel of the first row."""
     label_and_pixel, second = first_row(project).split(" ")
     project.edit("faces.csv", rf"\n{label_and_pixel} \d+ ", rf"\n{label_and_pixel} {(int(second) + 1) % 256} ")
 
 
 def put_an_older_file_in_place(project):
-    """As unzipping, moving or copying with its times does."""
+    """Replace the csv by an older file. Unzipping or moving a file, or copying it with its times, does the same."""
     change_a_pixel(project)
     os.utime(project.folder / "faces.csv", (1e9, 1e9))
 
@@ -552,7 +552,7 @@ def test_after_a_rerun_new_times_rerun_nothing(project):
 
 
 class Source:
-    """The same faces as a csv.gz, a zip or a folder, each with the changes that rebuilding must tell apart."""
+    """The same faces as a csv.gz, a zip or a folder, and the changes that the tests make to them."""
 
     def __init__(self, kind, folder, faces):
         self.kind, self.folder = kind, folder

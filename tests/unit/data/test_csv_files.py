@@ -68,7 +68,7 @@ def test_a_csv_longer_than_the_first_array_keeps_every_row(tmp_path):
     np.testing.assert_array_equal(images, [face.pixels for face in faces])
     assert list(samples["label"]) == [face.label for face in faces]
     owner = images if images.base is None else images.base
-    assert owner.nbytes == images.size  # what was reserved for growing is given back
+    assert owner.nbytes == images.size  # the memory that was reserved for more rows is free again
 
 
 def test_a_csv_may_hold_large_images(tmp_path):

@@ -78,7 +78,7 @@ sys.path.insert(0, {scripts!r})
 from fercv.workflow.errors import InputError
 from fercv.data.sources import source_files
 os.chdir({folder!r})
-if os.getuid() == 0:  # whom modes don't stop
+if os.getuid() == 0:  # file modes don't stop root
     os.setuid(65534)
 try:
     source_files("closed/set.csv")

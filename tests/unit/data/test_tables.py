@@ -39,7 +39,7 @@ ODD = [
 
 
 def table_of(types):
-    """A table with the columns of a kind, the odd names in its texts."""
+    """A table with the given columns. Its texts are the odd names."""
     numbers = np.arange(len(ODD))
     fractions = np.random.default_rng(0).random(len(ODD)) * 10.0 ** (numbers - 8)
     values = {"str": ODD, "int64": numbers, "float64": fractions}
@@ -58,7 +58,7 @@ def test_a_table_comes_back_as_it_was(tmp_path, name):
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("types", [SAMPLES, COMPARISON], ids=["samples", "comparison"])
 def test_a_column_of_one_odd_name_alone_stays_text(tmp_path, types, odd):
-    """A column in which all values look like numbers is where a reader's guess goes wrong."""
+    """If all values of a column look like numbers, a reader that guesses types is wrong."""
     table = table_of(types).assign(**{name: odd for name, kind in types.items() if kind == "str"})
     write_table(table, tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv", types), table)

@@ -17,7 +17,7 @@ def as_it_was():
 
 
 def called(layer, precision="float32", training=True):
-    """A layer's outputs and gradients of weights and inputs, and its state afterwards, in a graph as training is."""
+    """A layer's outputs, its gradients and its state afterwards. They are computed in a graph, as in training."""
     import tensorflow as tf
 
     keras.config.set_dtype_policy(precision)
@@ -68,7 +68,7 @@ def test_batch_normalization_is_keras_own(keywords):
 
 
 def test_the_averages_of_batch_normalization_move_unless_it_is_frozen():
-    # What validation and prediction normalize with.
+    # Validation and prediction normalize with these averages.
     _, (_, state) = of_both("BatchNormalization", momentum=0.9, epsilon=0.01)
     assert abs(state[2] - 0.1 * IMAGES.mean(axis=(0, 1, 2))).max() < 1e-5
     _, (_, frozen) = of_both("BatchNormalization", trainable=False)
@@ -97,7 +97,7 @@ def test_batch_normalization_in_use_is_keras_own():
 
 @pytest.fixture
 def convolved(monkeypatch):
-    """Counts how often the other way was taken."""
+    """A list with one entry for each call of `fused.convolve`."""
     calls, convolve = [], fused.convolve
     monkeypatch.setattr(fused, "convolve", lambda *arguments: calls.append(1) or convolve(*arguments))
     return calls

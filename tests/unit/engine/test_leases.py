@@ -50,7 +50,7 @@ class Machine:
         return process
 
     def visible(self, jobs_per_gpu=1, **environment):
-        """What one job alone sees, {variable: value}, and what it says."""
+        """The variables that a single job sees, {variable: value}, and its messages."""
         said, messages = self.start("00", jobs_per_gpu, **environment).communicate(timeout=60)
         found = dict(pair.split("=", 1) for pair in said.split())
         return {name: value for name, value in found.items() if value != "None"}, messages
@@ -66,7 +66,7 @@ def machine(tmp_path):
 
 
 def crowd(machine, jobs, jobs_per_gpu, kills):
-    """Start jobs together, end or kill a random one whenever one is given a GPU, until each has had one.
+    """Start jobs together. Whenever one gets a GPU, end or kill random ones, until each job has had a GPU.
 
     Returns:
         The largest number of living jobs on each GPU.
@@ -86,10 +86,10 @@ def crowd(machine, jobs, jobs_per_gpu, kills):
                 holding[waiting.pop(key.fileobj)] = gpu
                 ready.unregister(key.fileobj)
             most |= Counter(holding.values())
-            # With all places taken, somebody has to go before another one can come.
+            # If all places are taken, one job must end before another one can start.
             while holding and (len(holding) >= 3 * jobs_per_gpu or not draw.randrange(3)):
                 process = draw.choice(list(holding))
-                # From here on another job may have its place.
+                # From here on another job may take its place.
                 del holding[process]
                 if kills:
                     process.kill()
@@ -105,7 +105,7 @@ def test_never_more_jobs_on_a_gpu_than_allowed_and_none_waits_for_ever(machine, 
     most = crowd(machine, jobs=8, jobs_per_gpu=2, kills=kills)
     assert set(most) == {"GPU-0", "GPU-1", "GPU-2"}
     assert max(most.values()) <= 2
-    # Nothing is left: everybody who is killed gives back what he had.
+    # No lease is left behind: a killed job gives back its GPU.
     for process in machine.started:
         process.kill()
         process.wait()
@@ -115,7 +115,7 @@ def test_never_more_jobs_on_a_gpu_than_allowed_and_none_waits_for_ever(machine, 
 
 
 def test_without_locks_all_take_the_first_gpu(machine):
-    """The control: the same crowd, with locks that hold nobody up."""
+    """The control: the same jobs, with locks that stop none of them."""
     nvidia_smi_of(machine.programs, 3)
     machine.locks = "without locks"
     assert max(crowd(machine, jobs=8, jobs_per_gpu=2, kills=False).values()) > 2

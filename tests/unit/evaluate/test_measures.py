@@ -54,7 +54,7 @@ def test_log_loss_is_sklearns_to_the_bit():
     assert (probabilities < EPSILON).any()
     expected = sklearn_metrics.log_loss(labels, probabilities, labels=range(7))
     assert measures.log_loss(labels, probabilities) == expected
-    # Classes that are absent from the labels count as classes all the same.
+    # Classes that no label names still count as classes.
     few = labels < 2
     expected = sklearn_metrics.log_loss(labels[few], probabilities[few], labels=range(7))
     assert measures.log_loss(labels[few], probabilities[few]) == expected

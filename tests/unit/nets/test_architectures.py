@@ -130,7 +130,7 @@ def test_full_width_is_the_report_row_by_row(architecture):
 
 @pytest.fixture(scope="module")
 def summarized(tmp_path_factory):
-    """The files that the script writes of the report's nets: {what is told of the terminal: folder of the files}."""
+    """The files that the script writes for the report's nets: {variables that describe the terminal: folder}."""
     folders = {}
     cases = [{"COLUMNS": "80"}, {"COLUMNS": "200"}, {}, {"COLUMNS": "80", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}]
     for told in cases:

@@ -62,12 +62,12 @@ def write_pickle(path, saved, mark):
 
 
 def write_lambda(path, saved, mark):
-    """Keras' own way to have code in a model file."""
+    """Write a model with a Lambda layer, which is Keras' own way to keep code in a model file."""
     name, flags = str(mark), os.O_CREAT
     model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: os.close(os.open(name, flags)) or x)])
     model.save(path)
     mark.unlink()
-    # The file is a trap indeed: it springs where code is allowed.
+    # The file does run its code if the reader allows code.
     keras.saving.load_model(path, safe_mode=False)
     mark.unlink()
 
@@ -86,7 +86,7 @@ def write_without_weights(path, saved, mark):
 
 
 def write_module_of_its_own(path, saved, mark):
-    """A configuration that names a function to call instead of a layer."""
+    """Write a model whose configuration names a function to call instead of a layer."""
     with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(path, "w") as written:
         for name in archive.namelist():
             content = archive.read(name)
@@ -177,7 +177,7 @@ def test_a_model_of_several_inputs_or_of_images_of_any_size_is_refused(tmp_path)
 
 
 class Wildcards(tuple):
-    """As Snakemake has them: in order and by name."""
+    """Like Snakemake's wildcards: a sequence whose items also have names."""
 
     def __new__(cls, model, layer):
         wildcards = super().__new__(cls, (model, layer))
@@ -186,7 +186,7 @@ class Wildcards(tuple):
 
 
 class Files(list):
-    """As Snakemake has a job's files: in order and, some, by name."""
+    """Like Snakemake's files of a job: a list some of whose items also have names."""
 
     def __init__(self, *files, **named):
         super().__init__(files)

@@ -41,7 +41,7 @@ def test_transforms_agree_with_scipy_as_imagedatagenerator_uses_it():
 
 
 def test_the_matrix_is_imagedatagenerators():
-    # keras.src.legacy.preprocessing.image applies parameters that are given by name; ours are read off the matrix.
+    # The old function takes the parameters themselves. `Given` makes draw_transforms build its matrix from them.
     legacy = pytest.importorskip("keras.src.legacy.preprocessing.image")
     image = faces(1, 15)[0].astype(float)
     rotation, row_shift, column_shift, shear, row_zoom, column_zoom = 25.0, 2.0, -3.0, 10.0, 1.2, 0.8

@@ -133,7 +133,8 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
     for epoch in range(1, 31):
         clock[0] += 4
         checkpoints.save(lambda epoch=epoch: Snapshot({"history": [{}] * epoch}, []), epoch, last=epoch == 30)
-    # A second each, of at least ten in between: every third epoch of four seconds; the first and the last in any case.
+    # Saving takes one second and may take a tenth of the time. So ten seconds, three epochs of four seconds each, pass
+    # between two checkpoints. The first and the last epoch are always saved.
     assert written == [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]
 
 

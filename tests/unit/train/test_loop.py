@@ -42,7 +42,7 @@ def stripes(count=96, size=32):
 
 
 def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, **changes):
-    """A fold of the stripes, with changes of DEFINITION: rows from 72 on are for validation."""
+    """A fold of the stripes with a changed DEFINITION. The rows from 72 on are for validation."""
     images, labels = stripes()
     rows = np.arange(len(images))
     return Task(
@@ -60,7 +60,7 @@ def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, **
 
 
 def trained(seed=3, **changes):
-    """The fold, trained from the beginning, or from where the checkpoints are."""
+    """The fold, trained from the beginning or from a checkpoint."""
     asked = task(seed, **changes)
     set_up("tests", seed, precision=asked.definition["precision"])
     return train(asked)
@@ -82,7 +82,7 @@ def test_the_fully_connected_net_of_twenty_plain_layers_learns():
 
 
 def measured(probabilities):
-    """What metrics.json would hold of predictions of the validation rows."""
+    """The measures that metrics.json would hold for these predictions of the validation rows."""
     classes, rows = ["horizontal", "vertical", "none"], np.arange(72, 96)
     return fold_measures(predictions_table(rows, stripes()[1][rows], probabilities, classes), classes)
 
@@ -141,7 +141,7 @@ class StoppedAfter(Checkpoints):
     ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
 )
 def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, monkeypatch):
-    # Large models have their update compiled; so have these.
+    # Only large models have their update compiled. Here these small ones have it, too.
     monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 

@@ -1,4 +1,4 @@
-"""What a checkpoint is compared by: whatever changes a fold's training must change it."""
+"""The description of a run, which its checkpoint bears: whatever changes a fold's training must change it."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from train_fold import describe_run
 
 @pytest.fixture
 def fold(tmp_path):
-    """What Snakemake tells a fold's job, and what that finds out by itself."""
+    """What Snakemake tells a fold's job, and what the job finds out itself."""
     files = {name: tmp_path / name for name in ("images", "samples", "folds")}
     for name, path in files.items():
         path.write_text(name, encoding="utf-8")
@@ -34,7 +34,7 @@ def rewrite(name):
     return lambda fold, _: getattr(fold.input, name).write_text("another", encoding="utf-8")
 
 
-# For each key, what in the fold, its files or the machine it stands for.
+# For each key of the description, a change of the fold, its files or the machine that must change the key.
 CHANGES = {
     "definition": lambda fold, _: fold.params.definition.update(epochs=5),
     "classes": lambda fold, _: fold.params.classes.reverse(),

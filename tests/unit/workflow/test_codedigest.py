@@ -10,7 +10,7 @@ from helpers import REPOSITORY
 from fercv.workflow import codedigest
 from fercv.workflow.codedigest import code_digest
 
-# A script and the modules around it, small enough to know by heart what reaches what.
+# A script and its modules. They are so small that a reader sees at once which code uses which.
 FILES = {
     "script.py": """
 from fercv import helper
@@ -320,14 +320,14 @@ def test_a_script_that_is_not_there_has_no_digest(program):
 
 ALLOWED = {"ast", "builtins", "collections.abc", "difflib", "functools", "hashlib", "logging", "pathlib", "sys"}
 ALLOWED |= {"traceback", "typing"}
-# Choosing among GPUs that are alike, waiting for another process, removing checkpoints that nobody needs.
+# For choosing among GPUs that are alike, waiting for another process, and removing checkpoints that nobody needs.
 ALLOWED |= {"base64", "contextlib", "filelock", "os", "re", "shutil", "socket", "subprocess", "tempfile", "time"}
-# Finding the config file that a message names.
+# For finding the config file that a message names.
 ALLOWED |= {"json", "yaml"}
 
 
 def test_the_modules_that_do_not_count_use_nothing_that_computes():
-    """Logging, wording a message, comparing digests, waiting and leasing a GPU take no more than this."""
+    """Their tasks, such as logging, waiting and leasing a GPU, need only the modules in ALLOWED."""
     for name in codedigest.WITHOUT_RESULTS:
         tree = ast.parse((codedigest.SCRIPTS / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

@@ -48,7 +48,7 @@ def test_the_checkpoint_of_a_fold_without_outputs_stays(two_folds):
 
 
 def test_the_checkpoint_of_a_fold_that_failed_stays_beside_outputs_that_were_kept(two_folds):
-    """Snakemake's --keep-incomplete keeps them, and takes its own marks off them."""
+    """With --keep-incomplete Snakemake keeps the outputs, but removes its own marks."""
     directory, _ = two_folds
     finished_mark(checkpoint_path(directory, "an-experiment", "a_cnn", "00")).unlink()
     remove_recorded(directory, "an-experiment")

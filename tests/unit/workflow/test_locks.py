@@ -54,7 +54,7 @@ def test_the_lock_goes_with_a_killed_process(tmp_path, caplog):
 
 
 def test_of_many_processes_one_at_a_time_holds_it(tmp_path):
-    """Also where each takes the file away behind it."""
+    """This holds although each process removes the file after it."""
     trace = tmp_path / "trace"
     code = HOLDER.replace("time.sleep({seconds})", "\n".join([
         "open({trace!r}, 'a').write('(')", "    time.sleep(0.02)", "    open({trace!r}, 'a').write(')')"

@@ -6,7 +6,7 @@ from fercv.workflow.planning import as_planned, config_digest
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """Nothing planned yet; what a test plans is forgotten."""
+    """An environment where nothing is planned yet. What a test plans is removed at its end."""
     monkeypatch.setenv(planning.VARIABLE, "{}")
 
 

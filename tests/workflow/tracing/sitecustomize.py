@@ -1,14 +1,14 @@
-"""Watches and disturbs the jobs of a workflow, for tests: Python imports a module of this name when it starts.
+"""Watches and disturbs the jobs of a workflow, for tests. Python imports a module of this name when it starts.
 
-FERCV_CALLS: a folder; each process leaves a file in it: its script, then `module function` a line for each function of
+FERCV_CALLS: a folder. Each process writes a file there: its script, then a line `module function` for each function of
     the library that it called.
-FERCV_BATCHES: a file that grows by a byte with each batch that is made ready for training, one ahead of it.
+FERCV_BATCHES: a file that grows by a byte with each batch that is prepared, which is one batch before its training.
 FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
-    fifth batch is made ready, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9`
-    before it renames its second file, `write 9 9` at the ninth piece that it writes of checkpoints.
-FERCV_ONCE: a file; the signal is sent only by the process that can make it, and so never again.
-FERCV_WITHOUT_LOCKS: locks of files are had for the asking, whoever else holds them.
-FERCV_ASK_EACH_SECOND: Snakemake asks its scheduler for news each second, however long there have been none.
+    fifth batch is prepared, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9`
+    before it renames its second file, `write 9 9` before its ninth write to a checkpoint.
+FERCV_ONCE: a file. Only the process that can create it sends the signal, so the signal is sent once.
+FERCV_WITHOUT_LOCKS: a process gets any lock of a file at once, even if another process holds it.
+FERCV_ASK_EACH_SECOND: Snakemake asks its scheduler for news each second, however long there has been none.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ what, number, signal = os.environ.get("FERCV_SIGNAL", "none 0 0").split()
 
 
 def reached(kind):
-    """Count a point that is watched for, and send the signal at the one asked for."""
+    """Count an event of this kind. Send the signal at the event that FERCV_SIGNAL names."""
     counted[kind] += 1
     if counted[kind] == int(number) and is_first():
         os.kill(os.getpid(), int(signal))
 
 
 def is_first():
-    """Whether the signal is to be sent for the first time, or each time."""
+    """Whether to send the signal: always without FERCV_ONCE, otherwise if it has not been sent before."""
     try:
         Path(os.environ["FERCV_ONCE"]).touch(exist_ok=False)
     except KeyError:
@@ -52,7 +52,7 @@ def ask_each_second(executors):
 def note_call(frame, event, argument):
     """Note a function when it is called for the first time, by its file and qualified name."""
     code = frame.f_code
-    # The body of a class is run by the import of its module, whether or not anything uses the class.
+    # The import of a module runs the bodies of its classes, even if nothing uses them. They don't count.
     if event == "call" and code not in seen and code.co_flags & inspect.CO_OPTIMIZED:
         seen.add(code)
         path = Path(code.co_filename)
@@ -61,14 +61,14 @@ def note_call(frame, event, argument):
 
 
 def write_calls():
-    """Write what was noted."""
+    """Write the calls that were noted to a file."""
     sys.setprofile(None)
     if calls:
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
 class Changing:
-    """Changes a module when that is imported."""
+    """Changes a module when it is imported."""
 
     def __init__(self, module, change):
         """Call `change` with the module."""
@@ -91,7 +91,7 @@ class Changing:
 
 
 def calling_first(before, find_owner, function):
-    """A change: each call of `function` of what `find_owner` finds in the module is one of `before` first."""
+    """A change of a module: each call of `function`, an attribute of what `find_owner` returns, calls `before` first."""
 
     def change(module):
         owner = find_owner(module)
