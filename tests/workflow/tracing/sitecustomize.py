@@ -91,7 +91,7 @@ class Changing:
 
 
 def calling_first(before, find_owner, function):
-    """A change of a module: each call of `function`, an attribute of what `find_owner` returns, calls `before` first."""
+    """A change of a module: each call of `function`, which `find_owner` finds in the module, calls `before` first."""
 
     def change(module):
         owner = find_owner(module)
