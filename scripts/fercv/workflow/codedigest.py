@@ -230,7 +230,7 @@ def find_uses(parts: list[ast.AST], module: str, defined: set[str], imports: dic
 
 
 def names_in(part: ast.AST) -> set[str]:
-    """The name that a node mentions, as a name, as an attribute or as what it imports, whatever it calls that here."""
+    """The names that a node mentions. An import counts by the names that it takes, not by the names it gives them."""
     if isinstance(part, ast.ImportFrom):
         return {alias.name for alias in part.names}
     return {getattr(part, "id", None) or getattr(part, "attr", "")}
@@ -303,7 +303,7 @@ def may_act(node: ast.stmt) -> bool:
 
 
 def calls_are_plain(*nodes: ast.AST) -> bool:
-    """Whether all calls in some nodes are of PLAIN_CALLS."""
+    """Whether the nodes call nothing but PLAIN_CALLS."""
     called = {ast.unparse(part.func) for node in nodes for part in ast.walk(node) if isinstance(part, ast.Call)}
     return called <= PLAIN_CALLS
 

@@ -122,9 +122,9 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
 
 
 def read_config(text: str, loader) -> object:
-    """The content of a config file as Snakemake reads it: as JSON, or else as YAML with PyYAML's own parser.
+    """The content of a config file as Snakemake reads it: as JSON if it is JSON, otherwise as YAML.
 
-    libyaml's parser would be faster, but it takes some tabs that PyYAML refuses.
+    PyYAML's own parser reads it. libyaml's parser would be faster, but it takes some tabs that PyYAML refuses.
 
     Args:
         text: the file's.

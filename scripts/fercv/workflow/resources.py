@@ -1,4 +1,4 @@
-"""What a job may compute on and with, as Snakemake tells it."""
+"""The threads and GPUs that a job may use, as Snakemake tells it."""
 
 
 def resources_of(snakemake) -> dict:
