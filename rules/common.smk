@@ -15,6 +15,8 @@ from snakemake.settings.types import RerunTrigger
 from fercv.data.sources import source_digest
 from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
+from fercv.workflow.hashing import digest_of
+from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import as_planned
 from fercv.workflow.settings import fold_names, model_layers
 
@@ -114,20 +116,60 @@ def architecture_settings(wildcards):
     return definition(wildcards)["settings"]
 
 
-def data_source(wildcards):
-    """The files that the data come from; none for the built-in faces."""
-    return data_files
+@functools.cache
+def planned_content():
+    """Digest of the data's content when Snakemake planned. The data may change while the jobs of a cluster wait."""
+    cache = Path(".snakemake", "fer-crossval", f"{config['experiment']}.json")
+    return as_planned("content of the data", source_digest(data_files, cache), workflow.remote_exec)
 
 
 def data_content(wildcards):
-    """Digest of the data's content. Snakemake alone would not see that a file has been replaced by an older one."""
-    return source_digest(data_files, Path(".snakemake", "fer-crossval", f"{config['experiment']}.json"))
+    """Digest of the data's content, see `fercv.data.sources.source_digest`. No file of the data is an input.
+
+    Snakemake would not see that a file has been replaced by an older one, and it would list each image of a folder.
+    """
+    return planned_content()
 
 
 def data_config(wildcards):
     """The part of the configuration that determines images and samples."""
     # Held-out faces are drawn only if the config asks for them. Held-out rows of files are always read.
     return {key: value for key, value in sorted(config["data"].items()) if BUILT_IN or key != "held_out"}
+
+
+def data_digest(wildcards):
+    """Digest of everything that images.npy and samples.csv are made from."""
+    parts = [data_config(wildcards), data_content(wildcards), config["seed"]]
+    return digest_of([*parts, code("prepare_dataset", lookups=source_lookup)(wildcards)["digest"]])
+
+
+def folds_digest(wildcards):
+    """Digest of everything that images.npy, samples.csv and folds.csv are made from."""
+    return digest_of([data_digest(wildcards), config["folds"], CLASSES, code("assign_folds")(wildcards)["digest"]])
+
+
+# A job that runs takes along all jobs that depend on it, even if it writes what was there before. And while Snakemake
+# plans that, it does not look at the params of these jobs. So this function compares the params.
+def data_file(name, rule):
+    """Input function: a file of the data, for a rule that takes long.
+
+    The file is `ancient` for a job that has already run with the same params. So this job does not run again only
+    because the data were prepared again. The rule must have among its params, as `made_from`, the digest of all that
+    the file is made from.
+
+    Args:
+        name: of the file in the folder `data`.
+        rule: name of the rule that takes it.
+    """
+    path = f"{RESULTS}/data/{name}"
+
+    def file_of_the_data(wildcards):
+        values = getattr(rules, rule).params.items()
+        params = {key: value(wildcards) if callable(value) else value for key, value in values}
+        job = " ".join([rule, *wildcards])
+        return ancient(path) if has_run_with(config["directory"], config["experiment"], job, params) else path
+
+    return file_of_the_data
 
 
 # Snakemake learns its rerun triggers only after it has read this file. It runs no hook before it says "Nothing to be
@@ -194,3 +236,12 @@ def model_memory(wildcards, attempt):
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)
+
+
+def layer_pictures():
+    """Paths of all pictures of filters and feature maps."""
+    return [
+        picture
+        for block in ("filters", "feature_maps")
+        for picture in layer_files(f"{MODEL_RESULTS}/{block}_{{layer}}.png", block)
+    ]

@@ -25,7 +25,10 @@ SCRIPTS = Path(__file__).parents[2]
 # Modules that write messages, compare digests, wait, or choose among GPUs that are alike: no result depends on them.
 WITHOUT_RESULTS = frozenset(
     {"fercv.engine.leases"}
-    | {f"fercv.workflow.{name}" for name in ("codedigest", "errors", "finished", "jobs", "locks", "messages")}
+    | {
+        f"fercv.workflow.{name}"
+        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages")
+    }
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
 # Functions that look up names given as text, and those that look up modules.

@@ -1,26 +1,33 @@
 """What the scripts of all rules share: the log, and the end on an error."""
 
 import logging
+import signal
 import sys
 import traceback
 from pathlib import Path
 
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
+from fercv.workflow.keeping import note_params
+from fercv.workflow.resources import job_name
 
 
 def run(main, snakemake) -> None:
     """Call a script's `main(snakemake)`, write its log, and turn an exception into a message and an exit status.
 
-    Everything that is logged goes to the rule's log file; warnings and errors also go to the terminal.
+    Everything that is logged goes to the rule's log file; warnings also go to the terminal. Errors don't: Snakemake's
+    main process says them at the end, see `fercv.workflow.ending`.
 
     - InputError, the user's mistake: its one line, exit status 1.
     - OSError, what the system refuses, such as a full disk: one line, exit status 1.
-    - An interrupt: one line, exit status 130.
     - Any other exception is a defect of the program: its traceback, exit status 1.
     """
+    # Ctrl-C ends the process at once, even within a long training step. A fold goes on from its checkpoint.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
+    terminal.addFilter(lambda record: record.levelno < logging.ERROR)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log = logging.getLogger("fercv")
     log.addHandler(terminal)
@@ -34,6 +41,9 @@ def run(main, snakemake) -> None:
         logging.getLogger().addHandler(file)
         check_code(snakemake)
         main(snakemake)
+        config, params = snakemake.config, dict(snakemake.params.items())
+        if "made_from" in params:
+            note_params(config["directory"], config["experiment"], job_name(snakemake), params)
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -45,9 +55,6 @@ def run(main, snakemake) -> None:
             snakemake.rule, error.strerror or error, place,
         )  # fmt: skip
         sys.exit(1)
-    except KeyboardInterrupt:
-        log.error("%s: interrupted", snakemake.rule)
-        sys.exit(130)
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)

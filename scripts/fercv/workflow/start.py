@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
+from fercv.workflow.keeping import restore
 from fercv.workflow.planning import as_planned, config_digest
 from fercv.workflow.settings import check_syntax, complete_config
 
@@ -45,6 +46,17 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
     backend = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
     marks_are_files = as_planned("persistence backend", backend, workflow.remote_exec) == "file"
     return config | {"directory": str(Path.cwd()), "marks_are_files": marks_are_files}, files
+
+
+def restore_data(config: dict, digests: list[str]) -> None:
+    """Put back images, samples and folds that a failed job has lost; end Snakemake if somebody has changed them.
+
+    Args:
+        config: what `prepare` returned.
+        digests: see `keeping.restore`.
+    """
+    with exit_on_input_error():
+        restore(config["directory"], config["experiment"], digests)
 
 
 @contextlib.contextmanager
