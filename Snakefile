@@ -33,11 +33,11 @@ include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 
 
-# A job on a cluster finds the data as the first Snakemake has left them.
+ending = Ending(config["directory"])
+# A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
 if not workflow.remote_exec:
     restore_data(config, [data_digest(None), folds_digest(None)])
-
-ending = Ending(logger, config["directory"])
+    ending.watch(logger)
 
 
 rule all:
@@ -51,7 +51,7 @@ rule all:
 
 onsuccess:
     remove_recorded(config["directory"], config["experiment"])
-    ending.tell_results(config, FOLDS, layer_pictures(), complete=not workflow.dag_settings.targets)
+    ending.tell_results(config, FOLDS, layer_pictures(), complete=set(workflow.dag_settings.targets) <= {"all"})
 
 
 # After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.

@@ -20,13 +20,19 @@ class Ending:
     """What has happened in a run so far, and what is to be said at its end.
 
     Args:
-        logger: Snakemake's.
         directory: where Snakemake runs.
     """
 
-    def __init__(self, logger: logging.Logger, directory: str | Path):
+    def __init__(self, directory: str | Path):
         self.directory = Path(directory)
         self.logs, self.interrupted = {}, False
+
+    def watch(self, logger: logging.Logger) -> None:
+        """Take note from now on of what happens, and keep Snakemake from saying what the last lines say better.
+
+        Args:
+            logger: Snakemake's.
+        """
         logger.addFilter(self.note)
         for handler in logger.handlers:
             # A handler that the user has chosen has another name, and says what it wants.
@@ -39,7 +45,8 @@ class Ending:
         """Take note of a job that has failed, or has come to its end after all. As a filter it lets everything pass."""
         event = event_of(record)
         if event == "job_error" and not self.interrupted:
-            self.logs[record.jobid] = (record.rule_name, [log.split(" (")[0] for log in record.log][:1])
+            # Beside the path Snakemake may say that it is temporary or the like.
+            self.logs[record.jobid] = (record.rule_name, record.log[0].split(" (")[0])
         elif event == "job_finished":
             self.logs.pop(record.job_id, None)
         return True
@@ -57,12 +64,14 @@ class Ending:
                 ["Interrupted. Give the same command again to go on: folds continue after their last saved epoch."]
             )
             return
-        lines = []
-        for rule, logs in list(self.logs.values())[:LONGEST]:
-            log = logs[0] if logs else "missing"
-            lines += [f"{rule} failed; its log is {log}:", *reason(self.directory / log)]
-        if len(self.logs) > LONGEST:
-            lines.insert(0, f"{len(self.logs)} jobs failed. The first ones:")
+        failures = {}
+        for rule, path in self.logs.values():
+            failures.setdefault(tuple(reason(self.directory / path)), []).append((rule, path))
+        lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
+        for text, jobs in list(failures.items())[:LONGEST]:
+            rule, path = jobs[0]
+            count, logs = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
+            lines += [f"{rule} failed{count}; {logs} is {path}:", *text]
         tell_at_exit(lines)
 
     def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:
@@ -128,10 +137,10 @@ def tell_at_exit(lines: list[str]) -> None:
         atexit.register(print, "\n".join(["", *lines]), file=sys.stderr, flush=True)
 
 
-def reason(log: Path) -> list[str]:
+def reason(path: Path) -> list[str]:
     """Why a job failed: what its log says from its last error on, or the log's last lines."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ["it was killed before it wrote a log; is there enough memory?"]
     starts = [number for number, line in enumerate(lines) if re.match(r"[-\d]+ [:,\d]+ ERROR ", line)]

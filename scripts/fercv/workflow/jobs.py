@@ -9,7 +9,6 @@ from pathlib import Path
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import note_params
-from fercv.workflow.resources import job_name
 
 
 def run(main, snakemake) -> None:
@@ -68,3 +67,8 @@ def check_code(snakemake) -> None:
             f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
             "again, and leave the code alone while it runs"
         )
+
+
+def job_name(snakemake) -> str:
+    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
+    return " ".join([snakemake.rule, *snakemake.wildcards])
