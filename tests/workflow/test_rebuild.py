@@ -415,6 +415,31 @@ def test_code_changed_while_snakemake_runs_is_refused(project):
     assert not (project.folder / "results/rebuilt/data/samples.png").exists()
 
 
+@pytest.mark.parametrize("init", ["", "raise ImportError('another package')"], ids=["older copy", "another package"])
+def test_another_copy_on_the_python_path_plays_no_role(project, tmp_path, init):
+    other = tmp_path / "other/fercv"
+    shutil.copytree(project.folder / "scripts/fercv", other)
+    (other / "__init__.py").write_text(init)
+    (other / "figures/data.py").write_text("def samples_figure(): pass")
+    project.snakemake("--forcerun", "plot_samples", PYTHONPATH=str(other.parent))
+    assert project.jobs() == {}
+
+
+@pytest.mark.parametrize("function", ["definition", "data_content", "folds_digest"])
+def test_an_error_of_a_function_behind_params_is_told_even_if_nothing_was_to_be_done(project, function):
+    project.edit("rules/common.smk", rf"(\ndef {function}\(.*\):)", r"\1\n    raise ValueError('lost')")
+    done = project.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"rules/common.smk: {function} failed, ValueError: lost"
+
+
+def test_code_that_is_no_python_is_told_even_if_nothing_was_to_be_done(project):
+    project.edit("scripts/fercv/visualize/saliency.py", r"\Z", "def unfinished(:\n")
+    done = project.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    assert re.search(r"saliency\.py, line \d+: no Python, .*; correct it$", done.stderr.splitlines()[-1])
+
+
 def test_a_new_way_of_saving_reruns_what_saves_models(project):
     """The changed code is two modules away from the script, and reached through an imported name."""
     project.edit("scripts/fercv/nets/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")

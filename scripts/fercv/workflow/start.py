@@ -1,6 +1,7 @@
 """What the Snakefile does before it comes to its rules."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -42,10 +43,21 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
             raise InputError(
                 "a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended"
             )
+    put_scripts_first(workflow.basedir)
     # Older versions of Snakemake know no other way than files.
     backend = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
     marks_are_files = as_planned("persistence backend", backend, workflow.remote_exec) == "file"
     return config | {"directory": str(Path.cwd()), "marks_are_files": marks_are_files}, files
+
+
+def put_scripts_first(folder: str | Path) -> None:
+    """See to it that jobs import this program's modules, and not those of another copy on the user's PYTHONPATH.
+
+    Args:
+        folder: of the Snakefile.
+    """
+    paths = [str(Path(folder, "scripts")), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 def restore_data(config: dict, digests: list[str]) -> None:
