@@ -76,6 +76,14 @@ def test_it_learns_and_says_so_epoch_by_epoch(caplog):
     assert lines[0].startswith("cnn fold 00 epoch 1/8: loss ")
 
 
+def test_what_is_learned_in_few_steps_holds_in_prediction():
+    """With the moving averages of batch normalization too slow, every image would be named as one class."""
+    augmentation = dict.fromkeys(DEFINITION["augmentation"], 0)
+    history = train(task(epochs=10, batch_size=24, augmentation=augmentation)).history
+    assert history[-1]["accuracy"] > 0.95
+    assert history[-1]["val_accuracy"] > 0.9
+
+
 def test_the_fully_connected_net_of_twenty_plain_layers_learns():
     result = trained(architecture="fc", settings={"width": 0.1, "dropout": 0.0}, epochs=12, learning_rate=0.001)
     assert result.history[-1]["accuracy"] > 0.8
