@@ -56,7 +56,7 @@ def test_what_is_short_gets_no_advice(clock, caplog):
 
 def test_a_run_that_goes_on_counts_only_what_is_left(clock, caplog):
     run(clock, done=39)
-    assert "about 80 s for this fold" in shown(caplog)[0]
+    assert "about 2 min for this fold" in shown(caplog)[0]
 
 
 def test_other_folds_say_it_in_the_log_alone(clock, caplog):
