@@ -136,7 +136,7 @@ def take_scale(config: dict, files: Sequence[str]) -> tuple[str, Mapping]:
     if name not in scales:
         refuse(files, ["scale"], name, f"which is not among scales: {names(scales)}{did_you_mean(name, scales)}")
     if name == "demo" and config["data"]["source"] != "synthetic":
-        mending = "set scale: full, or one of your own under `scales`"
+        mending = "set scale: small or full, or one of your own under `scales`"
         refuse(files, ["scale"], name, f"which is made for the built-in faces; {mending}")
     return name, scales[name]
 

@@ -194,7 +194,7 @@ def test_a_missing_block_is_named(base_config):
 
 def test_own_data_may_not_be_trained_at_the_demos_scale(base_config):
     overlay = {"experiment": "mine", "data": {"source": "faces.csv"}}
-    assert "set scale: full" in refusal(merge(base_config, overlay))
+    assert "set scale: small or full" in refusal(merge(base_config, overlay))
 
 
 def test_the_message_names_the_file_that_holds_the_key(base_config, tmp_path):
