@@ -1,11 +1,13 @@
 """Which jobs a request needs, and what is refused before any job."""
 
 import re
+import subprocess
 
 import pytest
-from helpers import REPOSITORY
+from helpers import REPOSITORY, job_counts
 
 from fercv.workflow.codedigest import LOOKED_UP, used_code
+from fercv.workflow.settings import FOLDERS
 
 ALL = {
     "all": 1,
@@ -128,10 +130,30 @@ def test_a_config_file_that_is_no_plain_yaml_is_refused_and_runs_nothing(workflo
     assert not mark.exists()
 
 
+def test_a_config_file_that_runs_code_is_refused(workflow):
+    """Its code has run by then: Snakemake runs it before it reads the Snakefile."""
+    file = workflow.folder / "code.yaml"
+    file.write_text("__use_yte__: true\nseed: ?1 + 2\n", encoding="utf-8")
+    done = workflow.run("--dry-run", configfile=file, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith(f"{file}: __use_yte__")
+
+
+def test_a_config_may_come_through_a_pipe(workflow):
+    command = [*workflow.command("--dry-run", "--quiet", "rules", configfile=None), "--configfile", "/dev/stdin"]
+    done = subprocess.run(command, input='{"models": ["fc"]}', capture_output=True, text=True, cwd=REPOSITORY)
+    assert job_counts(done.stdout + done.stderr)["train_fold"] == 20
+
+
 @pytest.mark.parametrize("target", ["all", "results/demo/fc/architecture.txt", "results/demo/data/samples.png"])
 def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
     done = workflow.run(target, "--dry-run", "--rerun-triggers", "mtime", "input", configfile=None)
     assert (done.stdout + done.stderr).count("rerun-triggers lacks params:") == 1
+
+
+def test_no_model_can_be_called_like_a_folder_of_the_results():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
+    assert set(re.findall(r"\{RESULTS\}/([\w-]+)/", text)) | {"checkpoints"} == set(FOLDERS)
 
 
 def rule_blocks():
