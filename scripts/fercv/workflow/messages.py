@@ -83,6 +83,8 @@ def explain(error, files: Sequence[str], fits: Callable[[object], bool]) -> Inpu
     if "propertyNames" in error.absolute_schema_path:
         return refusal(files, [*path, value], f"is no name, expected {NAME}; rename it, or quote it if it is one")
     hint = did_you_mean(value, rule["enum"]) if isinstance(value, str) and "enum" in rule else quoting(value, fits)
+    if isinstance(value, float) and "integer" in rule.get("type", ()):
+        hint = ", as a whole number"
     return refusal(files, path, f"is {shown(value)}, expected {expected(error.validator, rule)}{hint}", value)
 
 
@@ -108,11 +110,10 @@ def quoting(value: object, fits: Callable[[object], bool]) -> str:
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else shown(value)
         is_scalar = isinstance(value, int | float | datetime.date)
         return f" (YAML reads it as no text: put it in quotes, such as {json.dumps(text)})" * (is_scalar and fits(text))
-    truths = {"true": True, "false": False}
-    meant = [truths[value.casefold()]] if value.casefold() in truths else []
-    for number in (int, float, lambda text: int(float(text))):
-        with contextlib.suppress(ValueError, OverflowError):
-            meant.append(number(value))
+    meant = []
+    for read in (lambda text: yaml.SafeLoader.bool_values[text.casefold()], int, float, lambda text: int(float(text))):
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            meant.append(read(value))
     for other in meant:
         if fits(other):
             # YAML takes neither 1e-07, as Python writes it, nor 1e5 for a number.
