@@ -14,8 +14,7 @@ from fercv.workflow.keeping import note_params
 def run(main, snakemake) -> None:
     """Call a script's `main(snakemake)`, write its log, and turn an exception into a message and an exit status.
 
-    Everything that is logged goes to the rule's log file; warnings also go to the terminal. Errors don't: Snakemake's
-    main process says them at the end, see `fercv.workflow.ending`.
+    Everything that is logged goes to the rule's log file; see `is_for_the_terminal` for what is also shown at once.
 
     - InputError, the user's mistake: its one line, exit status 1.
     - OSError, what the system refuses, such as a full disk: one line, exit status 1.
@@ -25,8 +24,7 @@ def run(main, snakemake) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     terminal = logging.StreamHandler()
-    terminal.setLevel(logging.WARNING)
-    terminal.addFilter(lambda record: record.levelno < logging.ERROR)
+    terminal.addFilter(is_for_the_terminal)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log = logging.getLogger("fercv")
     log.addHandler(terminal)
@@ -57,6 +55,14 @@ def run(main, snakemake) -> None:
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+def is_for_the_terminal(record: logging.LogRecord) -> bool:
+    """Whether a message is shown while the job runs: a warning, or what is marked with `on_terminal`.
+
+    Errors are not: Snakemake's main process says them at the end, see `fercv.workflow.ending`.
+    """
+    return record.levelno == logging.WARNING or getattr(record, "on_terminal", False)
 
 
 def check_code(snakemake) -> None:
