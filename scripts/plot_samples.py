@@ -6,6 +6,10 @@ from fercv.figures.data import samples_figure
 from fercv.figures.drawing import save_figure
 from fercv.workflow import jobs
 
+WRONG_LABELS = (
+    "About 3 of 100 labels of these built-in faces are wrong on purpose, because real data have wrong labels, too."
+)
+
 
 def main(snakemake):
     """Write samples.png."""
@@ -18,8 +22,10 @@ def main(snakemake):
         name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: options["per_class"]]]
         for label, name in enumerate(classes)
     }
-    title = f"First samples of each class, {len(shown):,} in all"
-    figure = samples_figure(rows, title, options["show_names"])
+    held_out = len(samples) - len(shown)
+    rest = f"{len(shown):,} for training, {held_out:,} held out" if held_out else f"{len(shown):,} in all"
+    note = WRONG_LABELS if snakemake.params.built_in else ""
+    figure = samples_figure(rows, f"First samples of each class, {rest}", options["show_names"], note)
     save_figure(figure, snakemake.output[0])
 
 

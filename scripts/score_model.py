@@ -21,7 +21,7 @@ def main(snakemake):
     for fold, predictions_path, metrics_path in files:
         # The file is read once, so the bytes that are scored are those whose digest is compared.
         content = Path(predictions_path).read_bytes()
-        measures = fold_measures(read_predictions(predictions_path, classes, content), classes)
+        measures = fold_measures(read_predictions(predictions_path, classes, content=content), classes)
         recorded = read_record(metrics_path)
         if hashlib.sha256(content).hexdigest() != recorded["predictions_sha256"]:
             log.warning(

@@ -1,7 +1,8 @@
 """The arrays that stages hand to each other: which each file holds, and the one way to read them.
 
 Each dict gives the arrays of one kind of npz file: what their values are, and their shape, a letter for each axis.
-Equal letters stand for equal lengths. In the comments, E stands for the folder `results/<experiment>`, and M for `E/<model>`.
+Equal letters stand for equal lengths. In the comments, E stands for the folder `results/<experiment>`, and M for
+`E/<model>`.
 """
 
 from collections.abc import Mapping

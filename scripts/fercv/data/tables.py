@@ -260,12 +260,15 @@ def refuse_file(path: str | Path, text: str) -> NoReturn:
     raise InputError(f"{line}; the file was changed or damaged: delete it, and the same command makes it again")
 
 
-def read_predictions(path: str | Path, classes: Sequence[str], content: bytes | None = None) -> pd.DataFrame:
+def read_predictions(
+    path: str | Path, classes: Sequence[str], *, samples: int | None = None, content: bytes | None = None
+) -> pd.DataFrame:
     """Read M/folds/<fold>/predictions.csv.
 
     Args:
         path: the csv.
         classes: the names of the classes.
+        samples: how many samples there are, where that is known.
         content: the file's bytes, where they have been read already.
 
     Returns:
@@ -275,7 +278,8 @@ def read_predictions(path: str | Path, classes: Sequence[str], content: bytes | 
         InputError: as `read_table`, and where the file has a column of no class.
     """
     kinds = PREDICTIONS | dict.fromkeys(classes, SHARE)
-    table = read_table(path, kinds, below={"label": len(classes)}, content=content)
+    below = {"label": len(classes)} | ({} if samples is None else {"index": samples})
+    table = read_table(path, kinds, below=below, content=content)
     for name in table.columns:
         if name not in kinds:
             refuse_file(path, f"has the column {messages.legible(name)}, but the classes are {messages.names(classes)}")

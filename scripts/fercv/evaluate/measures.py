@@ -84,6 +84,35 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     }
 
 
+def misclassified(
+    predictions: pd.DataFrame, fold: str, samples: pd.DataFrame, class_names: Sequence[str]
+) -> pd.DataFrame:
+    """List the samples of one fold whose predicted class is not the recorded one.
+
+    Args:
+        predictions: one row per sample: index, label (int), and a probability for each class, under the class's name.
+        fold: name of the fold.
+        samples: the table of all samples.
+        class_names: names of the classes, in the order of the labels.
+
+    Returns:
+        One row per misclassified sample, in the order of `predictions`: index, source, true, predicted (names of
+        classes), probability (of the predicted class), fold.
+    """
+    predicted, names = predicted_classes(predictions, class_names), np.array(class_names, dtype=object)
+    table = pd.DataFrame(
+        {
+            "index": predictions["index"],
+            "source": samples["source"].to_numpy()[predictions["index"]],
+            "true": names[predictions["label"]],
+            "predicted": names[predicted],
+            "probability": predictions[list(class_names)].max(axis=1),
+            "fold": fold,
+        }
+    )
+    return table[predicted != predictions["label"]]
+
+
 def chance_levels(support: np.ndarray) -> dict[str, float]:
     """What the measures are without looking at the images.
 

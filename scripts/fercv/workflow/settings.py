@@ -254,6 +254,9 @@ def check_classes(config: Mapping, files: Sequence[str]) -> None:
             )
         if not name.isprintable():
             refuse(files, key, name, "expected names without line breaks and other hidden characters")
+        # Snakemake's report writes them into a script of its page.
+        if set("<>") & set(name):
+            refuse(files, key, name, "expected names without < and >, which a report takes for HTML")
         seen.add(name.casefold())
     if data["source"] == "synthetic" and list(data["classes"]) != list(SYNTHETIC_CLASSES):
         refuse(files, key, data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")
