@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from drawings import (
@@ -41,9 +43,8 @@ def test_accuracy_of_one_fold_claims_no_spread():
 def test_accuracy_tells_where_folds_stopped_early():
     histories, curves, chance = accuracy_tables(5, 6)
     curves.loc[curves["epoch"] > 4, "folds"] = 2
-    assert "all 5 folds until here, 2 at the end" in texts_of(
-        evaluate.accuracy_figure(histories, curves, chance, "Accuracy")
-    )
+    texts = texts_of(evaluate.accuracy_figure(histories, curves, chance, "Accuracy"))
+    assert "all 5 folds until here, 2 at the end" in texts
 
 
 @pytest.mark.parametrize("final", [(0.99, 0.995), (0.01, 0.0), (0.6, 0.6)])
@@ -157,7 +158,7 @@ def test_a_confusion_matrix_of_64_classes_is_large_and_its_names_stand_apart(nam
         assert len({label.get_text() for label in labels}) == 64
         places = sorted((getattr(extent, f"{side}0"), getattr(extent, f"{side}1")) for extent in extents)
         # A text's extent has some room above the letters.
-        overlap = max(end - start for (_, end), (start, _) in zip(places, places[1:], strict=False))
+        overlap = max(end - start for (_, end), (start, _) in pairwise(places))
         assert overlap < 0.25 * (places[0][1] - places[0][0])
 
 
@@ -186,4 +187,4 @@ def test_names_above_mistakes_do_not_overlap(names):
     figure = mistakes_of(names)
     figure.draw_without_rendering()
     extents = [text.get_window_extent() for text in figure.axes[0].texts[:7]]
-    assert not any(first.overlaps(second) for first, second in zip(extents, extents[1:], strict=False))
+    assert not any(first.overlaps(second) for first, second in pairwise(extents))
