@@ -8,6 +8,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import (
@@ -48,7 +49,7 @@ MEASURES = (
 SHARE_MAP = "magma_r"
 # Cells of more classes are too small for text.
 TEXT_CLASSES = 24
-CHANCE_LINE = {"color": INK, "lw": 1.2, "ls": (0, (1, 1.5))}
+CHANCE_LINE = {"zorder": 1, "color": INK, "lw": 1.2, "ls": (0, (1, 1.5))}
 # Points; a diamond looks larger than a circle of its size.
 MARKER_SIZES = {"o": 7, "D": 6}
 
@@ -363,7 +364,10 @@ def _draw_interval(axes, row, position, series):
 
 
 def _write_value(axes, place, text, colour, offset, **alignment):
-    axes.annotate(text, place, offset, textcoords="offset points", color=colour, fontsize=9, weight="bold", **alignment)
+    # A white edge keeps the digits readable where a line passes behind them.
+    edge = [withStroke(linewidth=3, foreground="white")]
+    font = {"color": colour, "fontsize": 9, "weight": "bold", "path_effects": edge}
+    axes.annotate(text, place, offset, textcoords="offset points", **font, **alignment)
 
 
 class Mistakes(NamedTuple):
