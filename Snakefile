@@ -10,8 +10,9 @@ if not (3, 11) <= sys.version_info[:2] <= (3, 13):
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
+from fercv.workflow.ending import Ending
 from fercv.workflow.finished import remove_recorded
-from fercv.workflow.start import check_config_file, prepare
+from fercv.workflow.start import check_config_file, prepare, restore_data
 
 check_config_file(f"{workflow.basedir}/config.yaml")
 
@@ -32,6 +33,13 @@ include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 
 
+ending = Ending(config["directory"])
+# A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
+if not workflow.remote_exec:
+    restore_data(config, [data_digest(None), folds_digest(None)])
+    ending.watch(logger)
+
+
 rule all:
     default_target: True
     input:
@@ -43,9 +51,11 @@ rule all:
 
 onsuccess:
     remove_recorded(config["directory"], config["experiment"])
+    ending.tell_results(config, FOLDS, layer_pictures(), complete=set(workflow.dag_settings.targets) <= {"all"})
 
 
 # After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.
 onerror:
     if config["marks_are_files"]:
         remove_recorded(config["directory"], config["experiment"])
+    ending.tell_failures()

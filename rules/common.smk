@@ -6,15 +6,18 @@ have many jobs. Each takes seconds and doesn't import TensorFlow.
 
 import functools
 import re
+import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
 from fercv.data.sources import source_digest
 from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
+from fercv.workflow.errors import InputError
+from fercv.workflow.hashing import digest_of
+from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import as_planned
 from fercv.workflow.settings import fold_names, model_layers
 
@@ -37,6 +40,25 @@ wildcard_constraints:
     layer=one_of({*config["filters"]["layers"], *config["feature_maps"]["layers"]}),
 
 
+def told(function):
+    """Decorator of a function of the wildcards: an error ends Snakemake with one line.
+
+    Snakemake itself drops an error in a function behind inputs or params if the outputs exist: whatever has changed
+    would go unnoticed.
+    """
+
+    @functools.wraps(function)
+    def guarded(*arguments, **keywords):
+        try:
+            return function(*arguments, **keywords)
+        except InputError as error:
+            sys.exit(str(error))
+        except Exception as error:
+            sys.exit(f"rules/common.smk: {function.__name__} failed, {type(error).__name__}: {error}")
+
+    return guarded
+
+
 def code(script, lookups=None):
     """Params function: the digest of a script and of all code that it uses, see fercv.workflow.codedigest.
 
@@ -47,6 +69,7 @@ def code(script, lookups=None):
         lookups: function of the wildcards. It returns what the script's code looks up by name.
     """
 
+    @told
     def digest_and_lookups(wildcards):
         found = lookups(wildcards) if lookups else {}
         return {"digest": planned_code_digest(script, tuple(found.items())), "lookups": found}
@@ -60,16 +83,19 @@ def planned_code_digest(script, lookups):
     return as_planned(f"code of {script} {lookups}", code_digest(script, dict(lookups)), workflow.remote_exec)
 
 
+@told
 def architecture_lookup(wildcards):
     """The architecture that the code finds by its name. The digest of a model counts this architecture and no other."""
     return {"fercv.nets.architectures.find_architecture": (architecture(wildcards),)}
 
 
+@told
 def source_lookup(wildcards):
     """The function that gets the images. The digest counts the code that draws faces only if faces are drawn."""
     return {"prepare_dataset.find_source": ("draw_samples" if BUILT_IN else "read_samples",)}
 
 
+@told
 def definition(wildcards):
     """The complete definition of the wildcards' model."""
     return config["definitions"][wildcards.model]
@@ -93,9 +119,10 @@ def fold_file(name, block=None):
 def model_with_layer(block):
     """Input function: the trained model for a block of the config. It refuses a layer that is not among `layers_of`."""
 
+    @told
     def trained_model(wildcards):
         if wildcards.layer not in layers_of(wildcards.model, block):
-            raise WorkflowError(
+            raise InputError(
                 f"{wildcards.model} has no layer {wildcards.layer}, or {block}.layers does not name it; "
                 f"it has {', '.join(layers_of(wildcards.model, block)) or 'none of those that are named'}"
             )
@@ -104,35 +131,83 @@ def model_with_layer(block):
     return trained_model
 
 
+@told
 def architecture(wildcards):
     """Name of the architecture of the wildcards' model."""
     return definition(wildcards)["architecture"]
 
 
+@told
 def architecture_settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]
 
 
-def data_source(wildcards):
-    """The files that the data come from; none for the built-in faces."""
-    return data_files
+@functools.cache
+def planned_content():
+    """Digest of the data's content when Snakemake planned. The data may change while the jobs of a cluster wait."""
+    cache = Path(".snakemake", "fer-crossval", f"{config['experiment']}.json")
+    return as_planned("content of the data", source_digest(data_files, cache), workflow.remote_exec)
 
 
+@told
 def data_content(wildcards):
-    """Digest of the data's content. Snakemake alone would not see that a file has been replaced by an older one."""
-    return source_digest(data_files, Path(".snakemake", "fer-crossval", f"{config['experiment']}.json"))
+    """Digest of the data's content, see `fercv.data.sources.source_digest`. No file of the data is an input.
+
+    Snakemake would not see that a file has been replaced by an older one, and it would list each image of a folder.
+    """
+    return planned_content()
 
 
+@told
 def data_config(wildcards):
     """The part of the configuration that determines images and samples."""
     # Held-out faces are drawn only if the config asks for them. Held-out rows of files are always read.
     return {key: value for key, value in sorted(config["data"].items()) if BUILT_IN or key != "held_out"}
 
 
+@told
+def data_digest(wildcards):
+    """Digest of everything that images.npy and samples.csv are made from."""
+    parts = [data_config(wildcards), data_content(wildcards), config["seed"]]
+    return digest_of([*parts, code("prepare_dataset", lookups=source_lookup)(wildcards)["digest"]])
+
+
+@told
+def folds_digest(wildcards):
+    """Digest of everything that images.npy, samples.csv and folds.csv are made from."""
+    return digest_of([data_digest(wildcards), config["folds"], CLASSES, code("assign_folds")(wildcards)["digest"]])
+
+
+# A job that runs takes along all jobs that depend on it, even if it writes what was there before. And while Snakemake
+# plans that, it does not look at the params of these jobs. So this function compares the params.
+def data_file(name, rule):
+    """Input function: a file of the data, for a rule that takes long.
+
+    The file is `ancient` for a job that has already run with the same params. So this job does not run again only
+    because the data were prepared again. The rule must have among its params, as `made_from`, the digest of all that
+    the file is made from.
+
+    Args:
+        name: of the file in the folder `data`.
+        rule: name of the rule that takes it.
+    """
+    path = f"{RESULTS}/data/{name}"
+
+    @told
+    def file_of_the_data(wildcards):
+        values = getattr(rules, rule).params.items()
+        params = {key: value(wildcards) if callable(value) else value for key, value in values}
+        job = " ".join([rule, *wildcards])
+        return ancient(path) if has_run_with(config["directory"], config["experiment"], job, params) else path
+
+    return file_of_the_data
+
+
 # Snakemake learns its rerun triggers only after it has read this file. It runs no hook before it says "Nothing to be
 # done". But it always asks for the inputs of all jobs. So this function is an input of those rules with which every
 # chain of jobs begins.
+@told
 def warn_of_missing_triggers(wildcards):
     """Input function that returns no file. It warns if a profile lets changes go unnoticed."""
     warn_of_triggers_once()
@@ -161,36 +236,52 @@ def layer_files(pattern, block):
     return [pattern.format(model=model, layer=layer) for model in MODELS for layer in layers_of(model, block)]
 
 
+@told
 def precision(wildcards):
     """The precision that the definition of a model asks for: float32, bfloat16 or auto."""
     return definition(wildcards)["precision"]
 
 
+@told
 def width(wildcards):
     """Width multiplier of the wildcards' model."""
     return width_of(architecture_settings(wildcards))
 
 
+@told
 def training_threads(wildcards):
     """A full-width net keeps four threads busy; a narrow one is faster as one of several single-threaded jobs."""
     return 4 if width(wildcards) > 0.5 else 1
 
 
+@told
 def training_memory(wildcards, attempt):
     """MB: TensorFlow itself, then weights, gradients, optimizer state and activations, which grow with the width."""
     return int((2000 + 8000 * width(wildcards)) * attempt)
 
 
+@told
 def training_minutes(wildcards, attempt):
     """Minutes, for a GPU or a narrow net; profiles/slurm has a line that asks for more on processors."""
     return int((20 + 2 * definition(wildcards)["epochs"] * max(1, width(wildcards))) * attempt)
 
 
+@told
 def model_memory(wildcards, attempt):
     """MB for looking into one trained model."""
     return int((2000 + 4000 * width(wildcards)) * attempt)
 
 
+@told
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)
+
+
+def layer_pictures():
+    """Paths of all pictures of filters and feature maps."""
+    return [
+        picture
+        for block in ("filters", "feature_maps")
+        for picture in layer_files(f"{MODEL_RESULTS}/{block}_{{layer}}.png", block)
+    ]

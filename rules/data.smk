@@ -10,7 +10,6 @@ rule data:
 rule prepare_dataset:
     input:
         warn_of_missing_triggers,
-        data_source,
     output:
         images=f"{RESULTS}/data/images.npy",
         samples=f"{RESULTS}/data/samples.csv",
@@ -28,6 +27,7 @@ rule prepare_dataset:
         data=data_config,
         content=data_content,
         seed=config["seed"],
+        digest=data_digest,
         code=code("prepare_dataset", lookups=source_lookup),
     message:
         "Prepare images and samples"
@@ -80,6 +80,7 @@ rule assign_folds:
         folds=config["folds"],
         classes=CLASSES,
         seed=config["seed"],
+        digest=folds_digest,
         code=code("assign_folds"),
     message:
         "Assign every training sample to a fold"

@@ -215,8 +215,8 @@ rule plot_comparison:
 rule predict_held_out:
     input:
         models=every_fold("model.keras"),
-        images=rules.prepare_dataset.output.images,
-        samples=rules.prepare_dataset.output.samples,
+        images=data_file("images.npy", "predict_held_out"),
+        samples=data_file("samples.csv", "predict_held_out"),
     output:
         predictions=f"{MODEL_RESULTS}/held_out_predictions.csv",
     log:
@@ -233,6 +233,7 @@ rule predict_held_out:
     params:
         classes=CLASSES,
         architecture=architecture,
+        made_from=data_digest,
         code=code("predict_held_out"),
     message:
         "Predict the held-out rows with the folds of {wildcards.model} together"

@@ -35,9 +35,9 @@ rule summarize_architecture:
 
 rule train_fold:
     input:
-        images=rules.prepare_dataset.output.images,
-        samples=rules.prepare_dataset.output.samples,
-        folds=rules.assign_folds.output.folds,
+        images=data_file("images.npy", "train_fold"),
+        samples=data_file("samples.csv", "train_fold"),
+        folds=data_file("folds.csv", "train_fold"),
     output:
         model=fold_file("model.keras"),
         history=fold_file("history.csv"),
@@ -59,6 +59,7 @@ rule train_fold:
         definition=definition,
         classes=CLASSES,
         seed=config["seed"],
+        made_from=folds_digest,
         code=code("train_fold", lookups=architecture_lookup),
     message:
         "Train {wildcards.model} on all folds but {wildcards.fold}"

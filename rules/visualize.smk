@@ -4,16 +4,15 @@
 rule visualize:
     input:
         expand(f"{MODEL_RESULTS}/saliency.png", model=MODELS),
-        layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
-        layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
+        layer_pictures(),
 
 
 rule compute_saliency:
     input:
         model=fold_file("model.keras", "saliency"),
-        images=rules.prepare_dataset.output.images,
-        samples=rules.prepare_dataset.output.samples,
-        folds=rules.assign_folds.output.folds,
+        images=data_file("images.npy", "compute_saliency"),
+        samples=data_file("samples.csv", "compute_saliency"),
+        folds=data_file("folds.csv", "compute_saliency"),
     output:
         f"{MODEL_RESULTS}/saliency.npz",
     log:
@@ -31,6 +30,7 @@ rule compute_saliency:
         saliency=config["saliency"],
         classes=CLASSES,
         architecture=architecture,
+        made_from=folds_digest,
         code=code("compute_saliency"),
     message:
         "Compute what {wildcards.model} looks at"
@@ -128,7 +128,7 @@ rule plot_filters:
 rule compute_feature_maps:
     input:
         model=model_with_layer("feature_maps"),
-        images=rules.prepare_dataset.output.images,
+        images=data_file("images.npy", "compute_feature_maps"),
     output:
         f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz",
     log:
@@ -145,6 +145,7 @@ rule compute_feature_maps:
     params:
         image=config["feature_maps"]["image"],
         architecture=architecture,
+        made_from=data_digest,
         code=code("compute_feature_maps"),
     message:
         "Compute the feature maps of {wildcards.layer} of {wildcards.model}"

@@ -89,6 +89,7 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
         validation=folds.loc[folds["fold"] == fold, "index"].to_numpy(),
         inner_validation=inner_validation,
         checkpoints=checkpoints,
+        folds=snakemake.config["folds"]["number"] if fold == 0 else 1,
     )
 
 

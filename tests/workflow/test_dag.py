@@ -155,6 +155,22 @@ def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
     assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(making)
 
 
+def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
+    lines = (REPOSITORY / "rules" / "common.smk").read_text(encoding="utf-8").splitlines()
+    functions = [number for number, line in enumerate(lines) if re.match(r" *def \w+\(wildcards\b", line)]
+    assert len(functions) > 10 and all(lines[number - 1].strip() == "@told" for number in functions)
+
+
+def test_what_takes_data_files_has_the_digest_of_all_that_they_are_made_from():
+    making, _ = rule_blocks()
+    taking = {name: block for name, block in making.items() if "data_file(" in block}
+    assert {"train_fold", "predict_held_out", "compute_saliency", "compute_feature_maps"} <= set(taking)
+    for name, block in taking.items():
+        digest = "folds_digest" if 'data_file("folds.csv"' in block else "data_digest"
+        assert f"made_from={digest}," in block
+        assert set(re.findall(r'data_file\("[\w.]+", "(\w+)"\)', block)) == {name}
+
+
 def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster():
     making, targets = rule_blocks()
     assert {name for name, block in making.items() if "    localrule: True\n" not in block} == {

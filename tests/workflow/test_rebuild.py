@@ -415,6 +415,31 @@ def test_code_changed_while_snakemake_runs_is_refused(project):
     assert not (project.folder / "results/rebuilt/data/samples.png").exists()
 
 
+@pytest.mark.parametrize("init", ["", "raise ImportError('another package')"], ids=["older copy", "another package"])
+def test_another_copy_on_the_python_path_plays_no_role(project, tmp_path, init):
+    other = tmp_path / "other/fercv"
+    shutil.copytree(project.folder / "scripts/fercv", other)
+    (other / "__init__.py").write_text(init)
+    (other / "figures/data.py").write_text("def samples_figure(): pass")
+    project.snakemake("--forcerun", "plot_samples", PYTHONPATH=str(other.parent))
+    assert project.jobs() == {}
+
+
+@pytest.mark.parametrize("function", ["definition", "data_content", "folds_digest"])
+def test_an_error_of_a_function_behind_params_is_told_even_if_nothing_was_to_be_done(project, function):
+    project.edit("rules/common.smk", rf"(\ndef {function}\(.*\):)", r"\1\n    raise ValueError('lost')")
+    done = project.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"rules/common.smk: {function} failed, ValueError: lost"
+
+
+def test_code_that_is_no_python_is_told_even_if_nothing_was_to_be_done(project):
+    project.edit("scripts/fercv/visualize/saliency.py", r"\Z", "def unfinished(:\n")
+    done = project.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    assert re.search(r"saliency\.py, line \d+: no Python, .*; correct it$", done.stderr.splitlines()[-1])
+
+
 def test_a_new_way_of_saving_reruns_what_saves_models(project):
     """The changed code is two modules away from the script, and reached through an imported name."""
     project.edit("scripts/fercv/nets/models.py", r"zipfile\.ZIP_STORED", "zipfile.ZIP_DEFLATED")
@@ -535,9 +560,9 @@ def test_without_the_digest_of_the_data_an_older_file_goes_unseen(blind):
 
 def test_without_checksums_the_same_content_counts_as_new(dated):
     without = ("--max-checksum-file-size", "0")
-    assert dated.jobs(*without) == {}
-    rewrite_the_csv(dated)
-    assert dated.jobs(*without) == EVERYTHING
+    os.utime(dated.folder / "results/rebuilt/data/images.npy")
+    assert dated.jobs() == {}
+    assert dated.jobs(*without) == {"plot_samples": 1}
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):
@@ -549,6 +574,69 @@ def test_after_a_rerun_new_times_rerun_nothing(project):
     assert project.jobs("data") == {}
     change_a_pixel(project)
     assert project.jobs("data") == DATA
+
+
+# What fails and is corrected.
+
+
+def spoil_the_last_row(project):
+    """Make a mistake in the data that only their reader can see."""
+    project.edit("faces.csv", r"\d+,(\w+)\n$", r"x,\1\n")
+
+
+def ask_for_too_many_folds(project):
+    project.configure(lambda config: config["folds"].update(number=50))
+
+
+@pytest.mark.parametrize("mistake", [spoil_the_last_row, ask_for_too_many_folds], ids=lambda mistake: mistake.__name__)
+def test_a_mistake_that_is_corrected_costs_nothing(project, mistake):
+    files = {name: (project.folder / name).read_bytes() for name in ("faces.csv", "experiment.yaml")}
+    mistake(project)
+    for _ in range(2):
+        done = project.snakemake("data", check=False)
+        assert done.returncode == 1 and "Building DAG" in done.stderr
+    for name, content in files.items():
+        (project.folder / name).write_bytes(content)
+    assert project.jobs() == {}
+
+
+def test_without_the_kept_copies_the_same_mistake_retrains_everything(project):
+    """The control."""
+    content = (project.folder / "faces.csv").read_bytes()
+    spoil_the_last_row(project)
+    project.snakemake("data", check=False)
+    shutil.rmtree(project.folder / ".snakemake/fer-crossval/rebuilt")
+    (project.folder / "faces.csv").write_bytes(content)
+    assert project.jobs()["train_fold"] == 6
+
+
+def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
+    assert project.jobs("--forcerun", "prepare_dataset") == DATA
+    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1}
+    project.snakemake("--forcerun", "prepare_dataset")
+    assert project.jobs() == {}
+    # A setting that is changed at the same time still counts.
+    project.configure(lambda config: definition("fc")(config).update(learning_rate=0.01))
+    assert project.jobs("--forcerun", "prepare_dataset") == DATA | {"train_fold": 3} | OF_FC
+
+
+@pytest.mark.parametrize("name", ["images.npy", "samples.csv", "folds.csv"])
+def test_data_changed_by_hand_are_refused_and_come_back_when_they_are_deleted(project, name):
+    path = project.folder / "results/rebuilt/data" / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"9\n")
+    os.utime(path, (1e9, 1e9))
+    refused = project.snakemake("--dry-run", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(f"results/rebuilt/data/{name} was changed by hand: ")
+    path.unlink()
+    assert project.jobs() == {}
+    assert path.read_bytes() == content
+
+
+def test_deleted_results_are_not_put_back(project):
+    shutil.rmtree(project.folder / "results")
+    assert project.jobs() == EVERYTHING | {"summarize_architecture": 2}
 
 
 class Source:

@@ -17,6 +17,11 @@ from types import SimpleNamespace
 
 from fercv.workflow.errors import InputError
 
+# Share of the moving averages that is kept in each training step. With Keras' default of 0.99, they still hold a third
+# of their initial values after a hundred steps, as many as small data give. Such a model is right on the batches that
+# it is trained on, and may then name one class for all images. 0.9 is the default of PyTorch, which writes it as 0.1.
+NORMALIZATION_MOMENTUM = 0.9
+
 
 def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normalization=True):
     """VGG16 (Simonyan & Zisserman 2015, arXiv:1409.1556) with batch normalization after each leaky ReLU.
@@ -52,7 +57,7 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
             x = layers.LeakyReLU(name=f"{prefix}_re_lu_{activation}")(x)
             if batch_normalization:
                 name = f"{prefix}_bn_c{convolution}" if early else f"bn_b{block}_c{convolution}"
-                x = layers.BatchNormalization(name=name)(x)
+                x = layers.BatchNormalization(momentum=NORMALIZATION_MOMENTUM, name=name)(x)
         x = layers.MaxPooling2D(name=f"conv{block}_pool" if block < 3 else f"block{block}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for dense, units in enumerate([4096, 4096, 1000], start=1):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from fercv.data.preprocessing import model_inputs
 from fercv.engine.backend import keras
@@ -19,6 +18,7 @@ from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
 from fercv.train.checkpoint import Checkpoints, Snapshot
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
+from fercv.train.progress import Progress
 from fercv.workflow.errors import InputError
 
 log = logging.getLogger("fercv")
@@ -38,6 +38,8 @@ class Task(NamedTuple):
     inner_validation: row numbers that early stopping monitors, neither in `training` nor in `validation`; None where
         early stopping is off. The weights of the epoch with the lowest loss on them are kept.
     checkpoints: the run's checkpoints; None to restore and save none.
+    folds: how many folds the estimate of the time is for. The first fold speaks for all on the terminal, each other one
+        for itself in the log.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task(NamedTuple):
     validation: np.ndarray
     inner_validation: np.ndarray | None = None
     checkpoints: Checkpoints | None = None
+    folds: int = 1
 
     @property
     def batch_size(self) -> int:
@@ -113,20 +116,16 @@ def train(task: Task) -> TrainedFold:
     """
     state = TrainingState(compiled_model(task))
     restore(state, task)
-    epochs = task.definition["epochs"]
-    with tqdm(
-        total=epochs * task.steps, initial=len(state.history) * task.steps,
-        desc=task.name, unit="batch", leave=False, mininterval=1, disable=None,
-    ) as bar:  # fmt: skip
-        while len(state.history) < epochs and not has_stopped(state, task):
-            began = time.perf_counter()
-            means = train_epoch(state, task, bar)
-            trained = time.perf_counter()
-            validation = measure(state, task, task.validation)
-            keep_best(state, task)
-            record_epoch(state, task, means, validation, seconds=(trained - began, time.perf_counter() - trained))
-            bar.set_postfix_str(f"epoch {len(state.history)} done, validation accuracy {validation[1]:.3f}")
-            save(state, task)
+    progress = Progress(task, state.model.count_params(), done=len(state.history))
+    while len(state.history) < task.definition["epochs"] and not has_stopped(state, task):
+        began = time.perf_counter()
+        means = train_epoch(state, task, progress)
+        trained = time.perf_counter()
+        validation = measure(state, task, task.validation)
+        keep_best(state, task)
+        record_epoch(state, task, means, validation, seconds=(trained - began, time.perf_counter() - trained))
+        progress.epoch_done(state.history[-1], state.timing[-1])
+        save(state, task)
     if has_stopped(state, task):
         log.info("%s: early stopping, no lower loss for %d epochs", task.name, state.epochs_without_gain)
     return TrainedFold(final_model(state, task), state.history, state.timing)
@@ -182,7 +181,7 @@ def has_stopped(state: TrainingState, task: Task) -> bool:
     return task.inner_validation is not None and state.epochs_without_gain >= patience
 
 
-def train_epoch(state: TrainingState, task: Task, bar: tqdm) -> tuple[float, float]:
+def train_epoch(state: TrainingState, task: Task, progress: Progress) -> tuple[float, float]:
     """Train the next epoch; return the means of loss and accuracy over its batches."""
     model, definition, epoch = state.model, task.definition, len(state.history)
     weights = class_weights(task.labels[task.training], task.classes, definition["class_weights"])
@@ -200,7 +199,7 @@ def train_epoch(state: TrainingState, task: Task, bar: tqdm) -> tuple[float, flo
         logs = model.train_on_batch(inputs, labels, weights[labels], return_dict=True)
         loss, accuracy = loss + float(logs["loss"]), accuracy + float(logs["accuracy"])
         check_loss(logs["loss"], task, epoch)
-        bar.update()
+        progress.batch_done()
     return loss / task.steps, accuracy / task.steps
 
 
@@ -246,7 +245,7 @@ def record_epoch(
     validation: tuple[float, float],
     seconds: tuple[float, float],
 ) -> None:
-    """Append an epoch to history and timing, and to the log.
+    """Append an epoch to history and timing.
 
     Args:
         state: of the run.
@@ -275,10 +274,6 @@ def record_epoch(
             "validation_seconds": round(seconds[1], 3),
         }
     )
-    log.info(
-        "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s",
-        task.name, epoch + 1, task.definition["epochs"], *training, *validation, images_per_second,
-    )  # fmt: skip
 
 
 def check_loss(loss: float, task: Task, epoch: int) -> None:

@@ -21,11 +21,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fercv.workflow.errors import InputError
+
 SCRIPTS = Path(__file__).parents[2]
 # Modules that write messages, compare digests, wait, or choose among GPUs that are alike: no result depends on them.
 WITHOUT_RESULTS = frozenset(
     {"fercv.engine.leases"}
-    | {f"fercv.workflow.{name}" for name in ("codedigest", "errors", "finished", "jobs", "locks", "messages")}
+    | {
+        f"fercv.workflow.{name}"
+        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages")
+    }
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
 # Functions that look up names given as text, and those that look up modules.
@@ -87,7 +92,7 @@ def used_code(script: str, lookups: Mapping[str, Sequence[str]]) -> dict[Place, 
 
     Raises:
         FileNotFoundError: there is no such script.
-        SyntaxError: one of the files is not Python.
+        InputError: one of the files is not Python.
     """
     if module_file(script) is None:
         raise FileNotFoundError(f"no script {script}.py in {SCRIPTS}")
@@ -140,17 +145,21 @@ def places_behind(module: Module, name: str, lookups: Mapping[str, Sequence[str]
 
 @functools.cache
 def module_file(name: str) -> Path | None:
-    """The file of a module of this program, None for a module from elsewhere."""
+    """The file of a module of this program, None for a module from elsewhere.
+
+    For a package without an `__init__.py`, which Python calls a namespace package, it is the folder.
+    """
     path = SCRIPTS.joinpath(*name.split("."))
-    return next(filter(Path.is_file, [path.with_suffix(".py"), path / "__init__.py"]), None)
+    return next(filter(Path.is_file, [path.with_suffix(".py"), path / "__init__.py"]), path if path.is_dir() else None)
 
 
 def submodules(path: Path) -> list[str]:
-    """The modules directly in a package, whose `__init__.py` is given; none where it is another module's file."""
-    if path.stem != "__init__":
+    """The modules directly in a package, whose `__init__.py` or folder is given; none for another module's file."""
+    if path.is_file() and path.stem != "__init__":
         return []
-    inside = [*path.parent.glob("*.py"), *path.parent.glob("*/__init__.py")]
-    return sorted(dotted_name(file) for file in inside if file != path)
+    folder = path if path.is_dir() else path.parent
+    inside = [file for file in folder.iterdir() if file.suffix == ".py" or (file.is_dir() and file.name.isidentifier())]
+    return sorted(dotted_name(file) for file in inside if file.stem not in ("__init__", "__pycache__"))
 
 
 def dotted_name(path: Path) -> str:
@@ -161,7 +170,13 @@ def dotted_name(path: Path) -> str:
 @functools.cache
 def read_module(path: Path) -> Module:
     """Read a module and take it apart into its top-level statements."""
-    tree = WithoutRemarks().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+    try:
+        source = "" if path.is_dir() else path.read_text(encoding="utf-8")
+        tree = WithoutRemarks().visit(ast.parse(source))
+    except SyntaxError as error:
+        raise InputError(f"{path}, line {error.lineno}: no Python, {error.msg}; correct it") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no Python that can be read ({error}); correct it") from None
     name = dotted_name(path)
     telling = ast.Name | ast.Attribute | ast.Import | ast.ImportFrom
     mentions = {node: [part for part in ast.walk(node) if isinstance(part, telling)] for node in tree.body}

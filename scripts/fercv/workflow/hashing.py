@@ -1,6 +1,7 @@
 """Hashes: seeds for each part of an experiment, and the fingerprint of a file."""
 
 import hashlib
+import json
 from pathlib import Path
 
 
@@ -21,3 +22,8 @@ def file_digest(path: str | Path) -> str:
     """SHA-256 of a file's content, 64 hexadecimal digits, as the command `sha256sum` prints it."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(content) -> str:
+    """BLAKE2b digest of lists, dicts, texts and numbers, 32 hexadecimal digits. The order of a dict plays no role."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()

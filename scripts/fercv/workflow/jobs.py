@@ -1,26 +1,30 @@
 """What the scripts of all rules share: the log, and the end on an error."""
 
 import logging
+import signal
 import sys
 import traceback
 from pathlib import Path
 
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
+from fercv.workflow.keeping import note_params
 
 
 def run(main, snakemake) -> None:
     """Call a script's `main(snakemake)`, write its log, and turn an exception into a message and an exit status.
 
-    Everything that is logged goes to the rule's log file; warnings and errors also go to the terminal.
+    Everything that is logged goes to the rule's log file; see `is_for_the_terminal` for what is also shown at once.
 
     - InputError, the user's mistake: its one line, exit status 1.
     - OSError, what the system refuses, such as a full disk: one line, exit status 1.
-    - An interrupt: one line, exit status 130.
     - Any other exception is a defect of the program: its traceback, exit status 1.
     """
+    # Ctrl-C ends the process at once, even within a long training step. A fold goes on from its checkpoint.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     terminal = logging.StreamHandler()
-    terminal.setLevel(logging.WARNING)
+    terminal.addFilter(is_for_the_terminal)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log = logging.getLogger("fercv")
     log.addHandler(terminal)
@@ -34,6 +38,9 @@ def run(main, snakemake) -> None:
         logging.getLogger().addHandler(file)
         check_code(snakemake)
         main(snakemake)
+        config, params = snakemake.config, dict(snakemake.params.items())
+        if "made_from" in params:
+            note_params(config["directory"], config["experiment"], job_name(snakemake), params)
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -45,12 +52,17 @@ def run(main, snakemake) -> None:
             snakemake.rule, error.strerror or error, place,
         )  # fmt: skip
         sys.exit(1)
-    except KeyboardInterrupt:
-        log.error("%s: interrupted", snakemake.rule)
-        sys.exit(130)
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+def is_for_the_terminal(record: logging.LogRecord) -> bool:
+    """Whether a message is shown while the job runs: a warning, or what is marked with `on_terminal`.
+
+    Errors are not: Snakemake's main process says them at the end, see `fercv.workflow.ending`.
+    """
+    return record.levelno == logging.WARNING or getattr(record, "on_terminal", False)
 
 
 def check_code(snakemake) -> None:
@@ -61,3 +73,8 @@ def check_code(snakemake) -> None:
             f"{snakemake.rule}: its code under scripts/ has changed since Snakemake planned this job; start Snakemake "
             "again, and leave the code alone while it runs"
         )
+
+
+def job_name(snakemake) -> str:
+    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
+    return " ".join([snakemake.rule, *snakemake.wildcards])

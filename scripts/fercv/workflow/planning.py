@@ -6,6 +6,7 @@ code. To prevent this, the first Snakemake writes the digests that it planned wi
 scheduler hands on to every job.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,7 +26,9 @@ def as_planned(name: str, value: str, on_cluster: bool) -> str:
     Returns:
         The planned value. `value` itself where the scheduler has not handed on the environment.
     """
-    planned = json.loads(os.environ.get(VARIABLE, "{}"))
+    planned = {}
+    with contextlib.suppress(ValueError, TypeError):  # a variable of that name that is empty, or somebody else's
+        planned = dict(json.loads(os.environ.get(VARIABLE, "{}")))
     if on_cluster:
         return planned.get(name, value)
     os.environ[VARIABLE] = json.dumps(planned | {name: value})

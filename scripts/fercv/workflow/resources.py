@@ -1,5 +1,7 @@
 """The threads and GPUs that a job may use, as Snakemake tells it."""
 
+from fercv.workflow.jobs import job_name
+
 
 def resources_of(snakemake) -> dict:
     """The arguments of `fercv.engine.setup.set_up` that follow from what Snakemake tells a job.
@@ -13,11 +15,6 @@ def resources_of(snakemake) -> dict:
         "threads": snakemake.threads,
         "jobs_per_gpu": snakemake.config["gpus"]["jobs_per_gpu"] if asks_for_gpu(snakemake) else 0,
     }
-
-
-def job_name(snakemake) -> str:
-    """What to call a job in messages, e.g. "ascend_filters cnn conv2_pool"."""
-    return " ".join([snakemake.rule, *snakemake.wildcards])
 
 
 def asks_for_gpu(snakemake) -> bool:

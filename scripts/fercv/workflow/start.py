@@ -1,11 +1,13 @@
 """What the Snakefile does before it comes to its rules."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
+from fercv.workflow.keeping import restore
 from fercv.workflow.planning import as_planned, config_digest
 from fercv.workflow.settings import check_syntax, complete_config
 
@@ -41,10 +43,32 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
             raise InputError(
                 "a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended"
             )
+    put_scripts_first(workflow.basedir)
     # Older versions of Snakemake know no other way than files.
     backend = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
     marks_are_files = as_planned("persistence backend", backend, workflow.remote_exec) == "file"
     return config | {"directory": str(Path.cwd()), "marks_are_files": marks_are_files}, files
+
+
+def put_scripts_first(folder: str | Path) -> None:
+    """See to it that jobs import this program's modules, and not those of another copy on the user's PYTHONPATH.
+
+    Args:
+        folder: of the Snakefile.
+    """
+    paths = [str(Path(folder, "scripts")), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+def restore_data(config: dict, digests: list[str]) -> None:
+    """Put back images, samples and folds that a failed job has lost; end Snakemake if somebody has changed them.
+
+    Args:
+        config: what `prepare` returned.
+        digests: see `keeping.restore`.
+    """
+    with exit_on_input_error():
+        restore(config["directory"], config["experiment"], digests)
 
 
 @contextlib.contextmanager

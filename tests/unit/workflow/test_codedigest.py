@@ -177,6 +177,7 @@ else:
 }
 
 
+@pytest.mark.parametrize("kind", ["package", "namespace package"])
 @pytest.mark.parametrize(
     ("script", "reached", "unreached"),
     [
@@ -202,9 +203,11 @@ else:
         ("import fercv.wing.module\nprint(getattr(fercv.wing, x).f())", ["wing/module.py 1"], []),
     ],
 )
-def test_a_module_in_a_package_is_followed_however_it_is_imported(program, script, reached, unreached):
-    """Each place is a file and the number that its function returns."""
+def test_a_module_in_a_package_is_followed_however_it_is_imported(program, kind, script, reached, unreached):
+    """Each place is a file and the number that its function returns. A namespace package has no `__init__.py`."""
     for name, text in (WING | {"script.py": script}).items():
+        if kind == "namespace package" and name.endswith("__init__.py"):
+            continue
         (program / name).parent.mkdir(parents=True, exist_ok=True)
         (program / name).write_text(text)
     forget()
@@ -324,6 +327,8 @@ ALLOWED |= {"traceback", "typing"}
 ALLOWED |= {"base64", "contextlib", "filelock", "os", "re", "shutil", "socket", "subprocess", "tempfile", "time"}
 # For finding the config file that a message names.
 ALLOWED |= {"json", "yaml"}
+# For ending at once on Ctrl-C, and for telling whether kept files and params have changed.
+ALLOWED |= {"signal", "fercv.workflow.hashing"}
 
 
 def test_the_modules_that_do_not_count_use_nothing_that_computes():

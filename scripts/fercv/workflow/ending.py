@@ -1,0 +1,187 @@
+"""The last lines of a run: where the results are and how good they are, or what went wrong.
+
+Snakemake says several times that a job has failed, and adds what helps developers of workflows. Here the reason is said
+once, at the very end. The complete messages are in Snakemake's own log, whose path it tells.
+"""
+
+import atexit
+import csv
+import logging
+import re
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+LONGEST = 10  # failures or leftovers that are listed
+
+
+class Ending:
+    """What has happened in a run so far, and what is to be said at its end.
+
+    Args:
+        directory: where Snakemake runs.
+    """
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        self.logs, self.interrupted = {}, False
+
+    def watch(self, logger: logging.Logger) -> None:
+        """Take note from now on of what happens, and keep Snakemake from saying what the last lines say better.
+
+        Args:
+            logger: Snakemake's.
+        """
+        logger.addFilter(self.note)
+        for handler in logger.handlers:
+            # A handler that the user has chosen has another name, and says what it wants.
+            if handler.name == "DefaultStreamHandler":
+                handler.setFormatter(Plain(handler.formatter, self))
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self.interrupt)
+
+    def note(self, record: logging.LogRecord) -> bool:
+        """Take note of a job that has failed, or has come to its end after all. As a filter it lets everything pass."""
+        event = event_of(record)
+        if event == "job_error" and not self.interrupted:
+            # Beside the path Snakemake may say that it is temporary or the like.
+            self.logs[record.jobid] = (record.rule_name, record.log[0].split(" (")[0])
+        elif event == "job_finished":
+            self.logs.pop(record.job_id, None)
+        return True
+
+    def interrupt(self, number, frame) -> None:
+        """Stop Snakemake as Ctrl-C does. Further ones are ignored: they would only break off its clean-up."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.interrupted = True
+        raise KeyboardInterrupt
+
+    def tell_failures(self) -> None:
+        """Have the reasons for which jobs failed said after everything else."""
+        if self.interrupted:
+            tell_at_exit(
+                ["Interrupted. Give the same command again to go on: folds continue after their last saved epoch."]
+            )
+            return
+        failures = {}
+        for rule, path in self.logs.values():
+            failures.setdefault(tuple(reason(self.directory / path)), []).append((rule, path))
+        lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
+        for text, jobs in list(failures.items())[:LONGEST]:
+            rule, path = jobs[0]
+            count, logs = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
+            lines += [f"{rule} failed{count}; {logs} is {path}:", *text]
+        tell_at_exit(lines)
+
+    def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:
+        """Have it said after everything else where the results are and how good they are.
+
+        Args:
+            config: the complete configuration.
+            folds: names of the folds.
+            pictures: paths of the pictures that are made for some models only.
+            complete: whether all tables are up to date.
+        """
+        results = Path("results", config["experiment"])
+        lines = [f"The results are in {results}."]
+        if complete:
+            scores = [accuracy(self.directory / results / model / "summary.csv") for model in config["models"]]
+            named = [f"{model} {score}" for model, score in zip(config["models"], scores, strict=True) if score]
+            lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {', '.join(named)}."] if named else []
+            lines += ["To see all pictures on one page, add `--report report.html` to the same command."]
+        old = leftovers(self.directory, results, config["models"], folds, pictures)
+        if old:
+            more = f" and {len(old) - LONGEST} more" if len(old) > LONGEST else ""
+            lines += [
+                f"No longer part of the experiment: {', '.join(old[:LONGEST])}{more}. Delete what you do not need."
+            ]
+        tell_at_exit(lines)
+
+
+class Plain(logging.Formatter):
+    """Snakemake's formatter, without what the last lines say better.
+
+    Args:
+        formatter: Snakemake's.
+        ending: of the run.
+    """
+
+    def __init__(self, formatter: logging.Formatter, ending: Ending):
+        super().__init__()
+        self.formatter, self.ending = formatter, ending
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a message; nothing if it is not to be shown."""
+        event, text = event_of(record), str(record.msg)
+        # Snakemake's last error only says that some job has failed, and its exception how the shell ended.
+        is_repeated = event == "error" and re.search("At least one job did not complete|CalledProcessError in", text)
+        if self.ending.interrupted or self.ending.logs:
+            if is_repeated or text.startswith("Exiting because a job execution failed"):
+                return ""
+        elif event == "error" and "CalledProcessError in" in text:
+            return ""
+        if event == "job_error":
+            return "" if self.ending.interrupted else f"Job {record.jobid} ({record.rule_name}) failed."
+        return self.formatter.format(record)
+
+
+def event_of(record: logging.LogRecord) -> str:
+    """The kind of a message of Snakemake, e.g. "job_error"."""
+    return getattr(getattr(record, "event", None), "value", "")
+
+
+def tell_at_exit(lines: list[str]) -> None:
+    """Write lines to the terminal when the process ends, after everything that Snakemake says."""
+    if lines:
+        atexit.register(print, "\n".join(["", *lines]), file=sys.stderr, flush=True)
+
+
+def reason(path: Path) -> list[str]:
+    """Why a job failed: what its log says from its last error on, or the log's last lines."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ["it was killed before it wrote a log; is there enough memory?"]
+    starts = [number for number, line in enumerate(lines) if re.match(r"[-\d]+ [:,\d]+ ERROR ", line)]
+    if starts:
+        first, *others = lines[starts[-1] :]
+        return [first.split(" ERROR ", 1)[1], *others]
+    return [*lines[-2:], "it ended without an error; was it killed, for instance for want of memory?"]
+
+
+def accuracy(summary: Path) -> str:
+    """The accuracy that a summary.csv states, for a message; nothing where it states none."""
+    try:
+        with summary.open(encoding="utf-8", newline="") as file:
+            row = next(row for row in csv.DictReader(file) if row["measure"] == "accuracy")
+            mean = f"{float(row['mean']):.3f}"
+            return f"{mean} ({float(row['low']):.3f} to {float(row['high']):.3f})" if row["low"] else mean
+    except (OSError, ValueError, KeyError, StopIteration):
+        return ""
+
+
+def leftovers(
+    directory: Path, results: Path, models: Sequence[str], folds: Sequence[str], pictures: Iterable[str]
+) -> list[str]:
+    """What an earlier run of the experiment has left: folders of models and folds, and pictures of layers.
+
+    Args:
+        directory: where Snakemake runs.
+        results: folder of the experiment, below `directory`.
+        models: names of the experiment's models.
+        folds: names of its folds.
+        pictures: paths of all its pictures of filters and feature maps.
+
+    Returns:
+        Paths below `directory`.
+    """
+    found = []
+    for folder in sorted(path.parent for path in (directory / results).glob("*/folds")):
+        if folder.name not in models:
+            found.append(folder)
+            continue
+        found += sorted(fold for fold in (folder / "folds").iterdir() if fold.name not in folds)
+        made = [path for block in ("filters", "feature_maps") for path in sorted(folder.glob(f"{block}_*.png"))]
+        found += [path for path in made if str(path.relative_to(directory)) not in set(pictures)]
+    return [str(path.relative_to(directory)) for path in found]

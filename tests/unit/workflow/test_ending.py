@@ -1,0 +1,108 @@
+"""What is said at the end of a run, of the logs of failed jobs and of what stands in the folder of the results."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from fercv.workflow import ending
+from fercv.workflow.ending import Ending, leftovers, reason
+
+TIME = "2026-01-31 12:00:00,000"
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The lines that would be said at the end."""
+    lines = []
+    monkeypatch.setattr(ending, "tell_at_exit", lines.extend)
+    return lines
+
+
+def event(kind, **values):
+    return SimpleNamespace(event=SimpleNamespace(value=kind), **values)
+
+
+def failed(number, path):
+    return event(
+        "job_error", jobid=number, rule_name="train_fold", log=[f"{path} (check log file(s) for error details)"]
+    )
+
+
+def write_log(folder, name, *lines):
+    (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([f"{TIME} INFO begin", f"{TIME} ERROR it is wrong"], ["it is wrong"]),
+        ([f"{TIME} ERROR first", f"{TIME} INFO more", f"{TIME} ERROR last"], ["last"]),
+        ([f"{TIME} ERROR unexpected error", "Traceback", "  a line"], ["unexpected error", "Traceback", "  a line"]),
+        (
+            [f"{TIME} INFO epoch 1", f"{TIME} INFO epoch 2 ERROR 3"],
+            [f"{TIME} INFO epoch 1", f"{TIME} INFO epoch 2 ERROR 3"],
+        ),
+    ],
+)
+def test_the_reason_is_the_last_error_of_the_log_or_its_last_lines(tmp_path, lines, expected):
+    assert reason(tmp_path / write_log(tmp_path, "x.log", *lines))[: len(expected)] == expected
+
+
+def test_a_job_that_was_killed_is_told_as_such(tmp_path):
+    assert "killed" in reason(tmp_path / write_log(tmp_path, "x.log", f"{TIME} INFO epoch 1"))[-1]
+    assert "killed" in reason(tmp_path / "missing.log")[-1]
+
+
+def test_each_reason_is_said_once(tmp_path, said):
+    run = Ending(tmp_path)
+    for number, text in enumerate(["full", "full", "other"]):
+        run.note(failed(number, write_log(tmp_path, f"{number}.log", f"{TIME} ERROR {text}")))
+    run.tell_failures()
+    assert said == [
+        "train_fold failed 2 times; the first log is 0.log:", "full", "train_fold failed; its log is 2.log:", "other"
+    ]  # fmt: skip
+
+
+def test_of_many_reasons_the_first_ones_are_said(tmp_path, said):
+    run = Ending(tmp_path)
+    for number in range(30):
+        run.note(failed(number, write_log(tmp_path, f"{number}.log", f"{TIME} ERROR mistake {number}")))
+    run.tell_failures()
+    assert said[0] == "30 jobs failed, for instance:"
+    assert [line for line in said if line.startswith("mistake")] == [f"mistake {number}" for number in range(10)]
+
+
+def test_a_job_that_came_to_its_end_in_a_second_attempt_has_not_failed(tmp_path, said):
+    run = Ending(tmp_path)
+    run.note(failed(1, write_log(tmp_path, "1.log", f"{TIME} ERROR full")))
+    run.note(event("job_finished", job_id=1))
+    run.tell_failures()
+    assert said == []
+
+
+def test_what_snakemake_says_besides_is_not_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(ending.signal, "signal", lambda *arguments: None)
+
+    class Handler(logging.Handler):
+        name = "DefaultStreamHandler"
+
+    handler, logger = Handler(), logging.Logger("of snakemake")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    Ending(tmp_path).watch(logger)
+    record = logger.makeRecord("x", logging.ERROR, "x", 1, "Directory cannot be locked.", (), None)
+    assert handler.format(record) == "Directory cannot be locked."
+
+
+def test_leftovers_are_what_the_experiment_no_longer_has(tmp_path):
+    for name in [
+        "cnn/folds/00/model.keras", "cnn/folds/07/model.keras", "cnn/filters_a.png", "cnn/filters_b.png",
+        "old/folds/00/model.keras", "data/images.npy", "logs/train_fold/old_00.log",
+    ]:  # fmt: skip
+        path = tmp_path / "results/mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00", "01"], ["results/mine/cnn/filters_a.png"])
+    assert found == ["results/mine/cnn/folds/07", "results/mine/cnn/filters_b.png", "results/mine/old"]
