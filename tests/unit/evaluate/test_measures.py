@@ -130,7 +130,9 @@ def test_a_model_that_names_nearly_one_class_is_described_with_its_figures():
     ("counts", "figures", "warned"),
     [
         ([[30, 5, 5], [5, 30, 5], [5, 5, 30]], (0.75, 0.6, 0.86), False),
-        ([[30, 5, 5], [5, 30, 5], [5, 5, 30]], (0.75, 0.3, 0.95), True),
+        ([[16, 12, 12], [12, 16, 12], [12, 12, 16]], (0.4, 0.3, 0.5), True),
+        # Two folds give an interval that reaches nearly everywhere.
+        ([[30, 5, 5], [5, 30, 5], [5, 5, 30]], (0.75, 0.05, 0.99), False),
         # All folds equal, or only one: without an interval, the mean counts.
         ([[40, 0, 0], [0, 40, 0], [0, 0, 40]], (1.0,), False),
         ([[20, 20, 0], [20, 10, 10], [20, 10, 10]], (1 / 3,), True),
