@@ -20,6 +20,8 @@ ALL = {
     "pool_confusion": 3,
     "plot_confusion": 3,
     "score_model": 3,
+    "list_misclassified": 3,
+    "plot_misclassified": 3,
     "compare_models": 1,
     "plot_comparison": 1,
     "predict_held_out": 3,
@@ -46,7 +48,8 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
     ("target", "jobs"),
     [
         ("cnn/confusion_matrix.png", DATA | {"train_fold": 20, "pool_confusion": 1, "plot_confusion": 1}),
-        ("cnn/accuracy.png", DATA | {"train_fold": 20, "plot_accuracy": 1}),
+        ("cnn/accuracy.png", DATA | {"train_fold": 20, "pool_confusion": 1, "score_model": 1, "plot_accuracy": 1}),
+        ("cnn/misclassified.png", DATA | {"train_fold": 20, "list_misclassified": 1, "plot_misclassified": 1}),
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
         ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),

@@ -282,8 +282,9 @@ def check_classes(config: Mapping, files: Sequence[str]) -> None:
             )
         if not name.isprintable():
             refuse(files, key, name, "expected names without line breaks and other hidden characters")
+        # Snakemake reads some of these as wildcards, and its report writes the names into a script of its page.
         if set(name) & set("{}<>"):
-            refuse(files, key, name, "expected names without any of { } < >, which Snakemake reads as wildcards")
+            refuse(files, key, name, "expected names without any of { } < >, for Snakemake and its report")
         seen.add(name.casefold())
     if data["source"] == "synthetic" and list(data["classes"]) != list(SYNTHETIC_CLASSES):
         refuse(files, key, data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")

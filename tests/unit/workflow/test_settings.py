@@ -128,6 +128,7 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("definitions/a b", {"architecture": "fc"}, ["definitions.a b is no name", "letters, digits"]),
         ("definitions", {1: {"architecture": "fc"}}, ["definitions.1 is no name", "quote it"]),
         ("data/classes", ["calm", "a\nb"], ["data.classes is 'a\\nb'", "hidden characters"]),
+        ("data/classes", ["calm", "</script><script>"], ["data.classes is '</script><script>'", "without < and >"]),
         ("data/classes", ["calm", "\ud800"], ["data.classes is '\\ud800'", "hidden characters"]),
         ("data/classes", ["calm", "{x}"], ["data.classes is '{x}'", "without any of { } < >"]),
         ("data/classes", ["calm", "</script>"], ["data.classes is '</script>'", "without any of { } < >"]),
