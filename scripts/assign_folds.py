@@ -6,7 +6,6 @@ from fercv.data.folds import assign_folds
 from fercv.data.tables import SAMPLES, is_training, read_table, write_table
 from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
-from fercv.workflow.keeping import keep
 
 
 def main(snakemake):
@@ -22,7 +21,6 @@ def main(snakemake):
         snakemake.params.classes,
     )
     write_table(pd.DataFrame({"index": rows["index"], "fold": folds}), snakemake.output.folds)
-    keep(snakemake.config["directory"], snakemake.config["experiment"], snakemake.params.digest, snakemake.output)
 
 
 if __name__ == "__main__":

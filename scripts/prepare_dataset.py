@@ -21,7 +21,6 @@ from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
-from fercv.workflow.keeping import keep
 
 log = logging.getLogger("fercv")
 
@@ -42,7 +41,6 @@ def main(snakemake):
     write_table(samples[list(SAMPLES)], snakemake.output.samples)
     if truth:
         np.savez_compressed(snakemake.output.truth, **truth)
-    keep(snakemake.config["directory"], snakemake.config["experiment"], snakemake.params.digest, snakemake.output)
 
 
 def find_source(built_in):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
-from fercv.workflow.keeping import note_params
+from fercv.workflow.keeping import keep, note_params
 
 
 def run(main, snakemake) -> None:
@@ -38,9 +38,7 @@ def run(main, snakemake) -> None:
         logging.getLogger().addHandler(file)
         check_code(snakemake)
         main(snakemake)
-        config, params = snakemake.config, dict(snakemake.params.items())
-        if "made_from" in params:
-            note_params(config["directory"], config["experiment"], job_name(snakemake), params)
+        keep_what_counts(snakemake)
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -55,6 +53,16 @@ def run(main, snakemake) -> None:
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+def keep_what_counts(snakemake) -> None:
+    """Keep what finished folds rest on, see `fercv.workflow.keeping`: the files of the data, and the params of a job."""
+    place = snakemake.config["directory"], snakemake.config["experiment"]
+    params = dict(snakemake.params.items())
+    if "digest" in params:
+        keep(*place, params["digest"], snakemake.output)
+    if "made_from" in params:
+        note_params(*place, job_name(snakemake), params)
 
 
 class TerminalFormatter(logging.Formatter):
