@@ -24,8 +24,12 @@ def silent_import():
     Without this each job would print four lines. TensorFlow 2.21 describes its build before it reads
     TF_CPP_MIN_LOG_LEVEL.
     """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # The user has closed it. Then nothing is shown.
+        yield
+        return
     sys.stderr.flush()
-    terminal = os.dup(2)
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), 2)
         try:

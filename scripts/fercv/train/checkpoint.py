@@ -8,6 +8,7 @@ arrays in NumPy's npy format, and last the SHA-256 of all before. It is read wit
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def read_checkpoint(path: Path, run: dict) -> Snapshot:
         if size <= DIGEST_BYTES or file.read() != digest.digest():
             raise UnusableError("it is damaged: its checksum does not fit its content")
         file.seek(0)
-        header = json.loads(file.readline())
+        header = read_header(file)
         if header.get("format") != FORMAT:
             raise UnusableError(f"it is of the format {header.get('format')}, expected {FORMAT}")
         # The header went through JSON, which makes lists of tuples. `run` must do the same.
@@ -96,8 +97,38 @@ def read_checkpoint(path: Path, run: dict) -> Snapshot:
         differing = [key for key in {**header["run"], **run} if header["run"].get(key) != run.get(key)]
         if differing:
             raise UnusableError(f"it belongs to another run, with other {', '.join(differing)}")
-        arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(header["arrays"])]
+        arrays = [read_array(file, size - DIGEST_BYTES) for _ in range(header["arrays"])]
     return Snapshot(header["numbers"], arrays)
+
+
+def read_header(file) -> dict:
+    """Read the first line of a checkpoint. UnusableError if it is none that `write_checkpoint` writes."""
+    kinds = {"format": int, "run": dict, "numbers": dict, "arrays": int}
+    try:
+        header = json.loads(file.readline())
+    except (ValueError, RecursionError):
+        raise UnusableError("it is damaged: its first line is no JSON") from None
+    if not isinstance(header, dict) or any(type(header.get(key)) is not kind for key, kind in kinds.items()):
+        raise UnusableError(f"it is damaged: its first line does not hold {', '.join(kinds)}")
+    return header
+
+
+def read_array(file, end: int) -> np.ndarray:
+    """Read the next array of a checkpoint, whose arrays end at byte `end`. UnusableError if there is none.
+
+    NumPy makes room for an array before it reads it, so the size that is declared is compared with the file's first.
+    """
+    start = file.tell()
+    try:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > end - file.tell():
+            raise ValueError
+        file.seek(start)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, OverflowError):
+        raise UnusableError(f"it is damaged: no array at byte {start}") from None
 
 
 def sync(path: str | Path) -> None:
@@ -135,10 +166,16 @@ class Checkpoints:
         self.path, self.run, self.share, self.name = path, run, share, name
         self.saved_at, self.cost = time.monotonic(), 0.0
 
-    def restore(self) -> Snapshot | None:
-        """Read the last checkpoint. None if there is none, or if it cannot be used; a warning then says why."""
+    def restore(self, check: Callable[[Snapshot], None] = lambda saved: None) -> Snapshot | None:
+        """Read the last checkpoint. None if there is none, or if it cannot be used; a warning then says why.
+
+        Args:
+            check: raises UnusableError if the state that was read does not fit the run.
+        """
         try:
-            return read_checkpoint(self.path, self.run)
+            saved = read_checkpoint(self.path, self.run)
+            check(saved)
+            return saved
         except FileNotFoundError:
             return None
         except (UnusableError, OSError) as reason:

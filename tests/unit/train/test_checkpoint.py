@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
@@ -141,3 +144,36 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
 def test_a_share_of_zero_saves_nothing(tmp_path):
     Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert not (tmp_path / "one").exists()
+
+
+def npy_header(shape):
+    """The start of an npy array that declares this shape and holds nothing."""
+    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(described).to_bytes(2, "little") + described
+
+
+WHOLE = {"format": 1, "run": RUN, "numbers": {}, "arrays": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not JSON\n",
+        b"\xff\n",
+        b"[" * 100_000 + b"\n",
+        b"[]\n",
+        *(json.dumps({k: v for k, v in WHOLE.items() if k != key}).encode() + b"\n" for key in WHOLE),
+        json.dumps(WHOLE | {"run": []}).encode() + b"\n",
+        json.dumps(WHOLE | {"arrays": "1"}).encode() + b"\n",
+        json.dumps(WHOLE | {"arrays": 10**12}).encode() + b"\n",
+        json.dumps(WHOLE).encode() + b"\n" + npy_header((10**13,)),
+        json.dumps(WHOLE).encode() + b"\n" + npy_header((10**30,)),
+        json.dumps(WHOLE).encode() + b"\n" + npy_header((-1,)),
+        json.dumps(WHOLE).encode() + b"\n" + npy_header((2,)).replace(b"<f4", b"|O8") + b"x" * 16,
+    ],
+)
+def test_a_crafted_one_with_a_valid_checksum_is_not_used(tmp_path, caplog, content):
+    path = tmp_path / "crafted"
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore() is None
+    assert "is not used, it is damaged" in caplog.text
