@@ -34,7 +34,7 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
         layers: where the layers come from, e.g. `engine.setup.training_layers()`; None for `keras.layers`.
 
     Raises:
-        InputError: the last layer is no softmax.
+        InputError: the last layer is no softmax, or the model has other inputs or another number of outputs.
     """
     inputs, outputs = find_architecture(architecture)(layers or keras.layers, tuple(image_shape), classes, **settings)
     model = keras.Model(inputs, outputs, name=architecture)
@@ -42,6 +42,16 @@ def build_model(architecture: str, image_shape: tuple[int, int, int], classes: i
         raise InputError(
             f"the last layer of the architecture {architecture}, {model.layers[-1].name}, is no softmax; end it with "
             'Dense(classes, activation="softmax", dtype="float32"), whose outputs are probabilities'
+        )
+    if model.output_shape != (None, classes):
+        raise InputError(
+            f"the architecture {architecture} gives outputs of the shape {model.output_shape[1:]}, expected "
+            f"({classes},), one for each class; end it with Dense(classes, ...)"
+        )
+    if not takes_images(model, image_shape[:2]):
+        raise InputError(
+            f"the architecture {architecture} takes inputs of the shape {model.input_shape[1:]}, expected "
+            f"{tuple(image_shape)}; begin it with Input(image_shape)"
         )
     return model
 

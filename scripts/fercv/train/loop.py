@@ -16,7 +16,7 @@ from fercv.engine.setup import compile_update, training_layers
 from fercv.evaluate.measures import log_loss
 from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
-from fercv.train.checkpoint import Checkpoints, Snapshot
+from fercv.train.checkpoint import Checkpoints, Snapshot, UnusableError
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.train.progress import Progress
 from fercv.workflow.errors import InputError
@@ -63,6 +63,11 @@ class Task(NamedTuple):
     def steps(self) -> int:
         """Batches of an epoch. Rows that do not fill a last batch are left out of the epoch."""
         return len(self.training) // self.batch_size
+
+
+# Columns of history.csv and timing.csv, see `TrainedFold`.
+HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+TIMING = ["epoch", "seconds", "images_per_second", "validation_seconds"]
 
 
 @dataclass
@@ -149,7 +154,7 @@ def compiled_model(task: Task):
 
 def restore(state: TrainingState, task: Task) -> None:
     """Bring a fresh state to the point where the checkpoint was saved. Without a checkpoint it stays fresh."""
-    saved = task.checkpoints.restore() if task.checkpoints else None
+    saved = task.checkpoints.restore(lambda saved: check_fits(saved, state, task)) if task.checkpoints else None
     if saved is None:
         return
     for key, value in saved.numbers.items():
@@ -159,6 +164,26 @@ def restore(state: TrainingState, task: Task) -> None:
         variable.assign(value)
     state.best_weights = saved.arrays[len(variables) :] or None
     log.info("%s: goes on after epoch %d of %d", task.name, len(state.history), task.definition["epochs"])
+
+
+def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:
+    """Raise UnusableError if what was saved is not the state of such a run after one of its epochs."""
+    kinds = {"history": list, "timing": list, "best_loss": float, "epochs_without_gain": int}
+    if {key: type(value) for key, value in saved.numbers.items()} != kinds:
+        raise UnusableError("it is damaged: its numbers are not those of a run")
+    epochs = list(range(1, min(len(saved.numbers["history"]), task.definition["epochs"]) + 1))
+    for key, columns in (("history", HISTORY), ("timing", TIMING)):
+        rows = saved.numbers[key]
+        if not all(isinstance(row, dict) and list(row) == columns for row in rows):
+            raise UnusableError(f"it is damaged: its {key} has not the columns {', '.join(columns)}")
+        if not all(type(value) in (int, float) for row in rows for value in row.values()):
+            raise UnusableError(f"it is damaged: its {key} holds what is no number")
+        if not epochs or [row["epoch"] for row in rows] != epochs:
+            raise UnusableError(f"it is damaged: its {key} has not one row for each epoch")
+    best = [] if task.inner_validation is None else state.model.weights
+    expected = [(tuple(value.shape), keras.backend.standardize_dtype(value.dtype)) for value in state.variables + best]
+    if [(array.shape, array.dtype.name) for array in saved.arrays] != expected:
+        raise UnusableError("it is damaged: its arrays are not those of the model and its optimizer")
 
 
 def save(state: TrainingState, task: Task) -> None:
