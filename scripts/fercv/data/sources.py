@@ -14,6 +14,7 @@ from pathlib import Path
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import file_digest
 
+USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"})
 
 

@@ -17,10 +17,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import pandas as pd
 
-USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
-
-# E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
-# or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file of the image.
+# E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of
+# `sources.USAGES`, or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file.
 SAMPLES = {"index": "int64", "label": "int64", "usage": "str", "duplicate_group": "int64", "source": "str"}
 # E/data/folds.csv, one row per training sample: the fold that validates it, counted from 0.
 FOLDS = {"index": "int64", "fold": "int64"}

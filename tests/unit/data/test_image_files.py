@@ -13,8 +13,7 @@ from PIL import Image
 from small_set import CLASSES, FACES, SIZE, face_files, one_of_each_class, png, read, refusal, write_folder, write_zip
 
 from fercv.data.reading import read_dataset
-from fercv.data.sources import IMAGE_SUFFIXES
-from fercv.data.tables import USAGES
+from fercv.data.sources import IMAGE_SUFFIXES, USAGES
 
 # Order, usage and class of folders and zips
 
