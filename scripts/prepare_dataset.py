@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from fercv.data.check import check_usages
 from fercv.data.reading import duplicate_groups, read_dataset
 from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
 from fercv.workflow import jobs
@@ -31,7 +32,7 @@ def main(snakemake):
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
     (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed)
     # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
-    check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
+    check_held_out(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
     samples["duplicate_group"] = duplicate_groups(images)
     log.info(
@@ -88,16 +89,10 @@ def stratified_rows(samples, count, seed):
     return np.sort(chosen)
 
 
-def check_usages(samples, source, predict_held_out):
-    """Refuse data without training rows, or without the held-out rows that the config promises; warn of unused rows."""
+def check_held_out(samples, source, predict_held_out):
+    """Refuse usages that don't fit the config, see `check_usages`; warn of unused rows."""
+    check_usages(set(samples["usage"]), source, predict_held_out)
     held_out = ~is_training(samples)
-    if held_out.all():
-        raise InputError(
-            f"{source}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds are "
-            "made of Training rows, or of all rows where no usage is given"
-        )
-    if predict_held_out and not held_out.any():
-        raise InputError(f"data.held_out is true, but all rows of {source} are for training; set data.held_out: false")
     if held_out.any() and not predict_held_out:
         log.warning(
             "%d rows of %s are not for training and stay unused; set data.held_out: true to have them predicted",

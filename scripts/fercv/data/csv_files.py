@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from fercv.data.csv_rows import CHUNK_ROWS, check_pixels, check_row, find_columns, read_rows
+from fercv.data.csv_rows import CHUNK_ROWS, check_pixels, check_row, find_columns, no_rows, read_rows
 from fercv.data.tables import Dataset
-from fercv.workflow.errors import InputError
 
 
 def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
@@ -42,7 +41,7 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
             usages.append(usage)
     count = len(labels)
     if not count:
-        raise InputError(f"{path}: a header but no rows; expected a row for each image")
+        raise no_rows(path)
     images.resize((count, height * width), refcheck=False)
     samples = pd.DataFrame({"label": np.array(labels, np.int64), "usage": usages})
     samples["source"] = [f"row {number}" for number in range(1, count + 1)]

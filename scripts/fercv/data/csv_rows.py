@@ -149,3 +149,8 @@ def check_pixels(path: Path, number: int, text: str, image_size: tuple[int, int]
             f"{path}: row {number} has {len(words)} pixels, expected {height} x {width} = {height * width}; "
             "correct the row, or data.image_size"
         )
+
+
+def no_rows(path: Path) -> InputError:
+    """The error for a csv that has a header only."""
+    return InputError(f"{path}: a header but no rows; expected a row for each image")

@@ -105,12 +105,7 @@ def place_images(
 
 def folded(name: str) -> str:
     """A folder's name for comparison: without regard to case and to the forms of a letter in Unicode."""
-    # Most names are plain letters, which need no normalization.
-    return (
-        name.casefold()
-        if name.isascii()
-        else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    )
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:

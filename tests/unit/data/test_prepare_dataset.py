@@ -21,8 +21,8 @@ def prepare(folder, **data):
     output = SimpleNamespace(**{name.split(".")[0]: folder / name for name in names})
     prepare_dataset.main(
         SimpleNamespace(
-            params=SimpleNamespace(data=known, seed=SEED),
-            config={"data": {"held_out": known["held_out"]}},
+            params=SimpleNamespace(data=known, seed=SEED, digest=""),
+            config={"data": {"held_out": known["held_out"]}, "directory": str(folder.parent), "experiment": "test"},
             output=output,
         )
     )
