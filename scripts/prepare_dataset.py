@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from fercv.data.check import check_usages
 from fercv.data.reading import duplicate_groups, read_dataset
+from fercv.data.sources import file_stamps, source_digest, source_files
 from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
@@ -30,7 +31,7 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write images.npy and samples.csv; for the built-in faces also truth.npz."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
-    (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed)
+    (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed, snakemake.params.content)
     # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
     check_held_out(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
@@ -54,7 +55,7 @@ def find_source(built_in):
     return globals()["draw_samples" if built_in else "read_samples"]
 
 
-def draw_samples(data, seed):
+def draw_samples(data, seed, _):
     """Draw the built-in faces: the data set, and the arrays of truth.npz."""
     # The import stands here, because data read from files must not depend on the code that draws.
     from fercv.data.faces import PARTS, draw_faces
@@ -67,9 +68,17 @@ def draw_samples(data, seed):
     return Dataset(faces.images, samples), truth | {"parts": np.array(PARTS)}
 
 
-def read_samples(data, seed):
-    """Read the user's files: the data set, or as many of its rows as the scale asks for. They have no truth."""
+def read_samples(data, seed, content):
+    """Read the user's files: the data set, or as many of its rows as the scale asks for. They have no truth.
+
+    The files must be those with the digest `content` all the time, or samples.csv would be recorded as made from them.
+    """
+    files = source_files(data["source"])
+    before = file_stamps(files)
     images, samples = read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
+    # Whoever puts a changed file back can restore its content and its mtime, but not its ctime.
+    if source_digest(files) != content or file_stamps(files) != before or source_files(data["source"]) != files:
+        raise InputError(f"{data['source']}: changed since Snakemake planned this job; start Snakemake again")
     if data["images"] is not None and data["images"] < len(images):
         chosen = stratified_rows(samples, data["images"], seed)
         images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)

@@ -106,19 +106,21 @@ def source_kind(path: Path) -> str:
     raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
 
 
-def source_digest(files: Sequence[str], cache: Path) -> str:
+def source_digest(files: Sequence[str], cache: Path | None = None) -> str:
     """Digest of the names and contents of a source's files, 32 hexadecimal digits.
 
     Args:
         files: see `source_files`.
         cache: a JSON file that remembers each file's digest together with its size and the times of its last changes.
-            A file is read again only if one of these differs. The cache may be absent, and need not be writable.
+            A file is read again only if one of these differs. The cache may be absent, and need not be writable. With None,
+            every file is read.
 
     A file that cannot be read counts as empty; the job that needs it tells why.
     """
     known, found = {}, {}
     with contextlib.suppress(OSError, ValueError, TypeError):
-        known = {file: list(entry) for file, entry in dict(json.loads(cache.read_text(encoding="utf-8"))).items()}
+        text = cache.read_text(encoding="utf-8") if cache else "{}"
+        known = {file: list(entry) for file, entry in dict(json.loads(text)).items()}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - faster, for 36,000 files
@@ -128,7 +130,7 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
             found[file] = entry if entry and entry[:3] == stamp else [*stamp, file_digest(file)]
         except OSError:
             found[file] = [""]
-    if found != known:
+    if cache and found != known:
         with contextlib.suppress(OSError):
             cache.parent.mkdir(parents=True, exist_ok=True)
             aside = cache.with_suffix(f".{os.getpid()}")
@@ -136,6 +138,21 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
             aside.replace(cache)
     content = [(file, entry[-1]) for file, entry in found.items()]
     return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
+
+
+def file_stamps(files: Sequence[str]) -> list[tuple[int, ...] | None]:
+    """Device, number, size and times of the last changes of each file; None where there is no such file.
+
+    They differ after each change, even if the content and the time of modification are put back.
+    """
+    stamps = []
+    for file in files:
+        try:
+            status = os.stat(file)  # noqa: PTH116 - faster, for 36,000 files
+            stamps.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        except OSError:
+            stamps.append(None)
+    return stamps
 
 
 def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:

@@ -4,6 +4,7 @@ import io
 import logging
 import re
 import stat
+import tracemalloc
 import zipfile
 import zlib
 
@@ -174,6 +175,11 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     values = np.arange(12, dtype=np.uint16).reshape(SIZE) * 20
     np.testing.assert_array_equal(decoded(tmp_path, values * 257), values)
     np.testing.assert_array_equal(decoded(tmp_path, values * 256), values)
+
+
+def test_eight_bits_stored_in_sixteen_stay_what_they_are(tmp_path):
+    values = np.arange(12, dtype=np.uint16).reshape(SIZE) * 20
+    np.testing.assert_array_equal(decoded(tmp_path, values), values)
 
 
 def test_the_camera_orientation_is_applied(tmp_path):
@@ -361,3 +367,18 @@ def test_an_entry_of_enormous_size_is_refused_unread(tmp_path):
             archive.writestr(name, data)
         archive.writestr("sad/zeros.png", bytes(100_000_001), compresslevel=1)
     assert "100,000,001 bytes" in refusal(path)
+
+
+def test_an_entry_that_declares_less_than_it_holds_is_not_unpacked_beyond_that(tmp_path):
+    path, size = tmp_path / "set.zip", 200_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in one_of_each_class().items():
+            archive.writestr(name, data)
+        archive.writestr("sad/zeros.png", bytes(size), compresslevel=1)
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    message = refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "'sad/zeros.png' is damaged" in message
+    assert peak < 20_000_000
