@@ -112,8 +112,8 @@ def source_digest(files: Sequence[str], cache: Path | None = None) -> str:
     Args:
         files: see `source_files`.
         cache: a JSON file that remembers each file's digest together with its size and the times of its last changes.
-            A file is read again only if one of these differs. The cache may be absent, and need not be writable. With None,
-            every file is read.
+            A file is read again only if one of these differs. The cache may be absent, and need not be writable. With
+            None, every file is read.
 
     A file that cannot be read counts as empty; the job that needs it tells why.
     """
