@@ -249,6 +249,12 @@ def width(wildcards):
 
 
 @told
+def first_fold_first(wildcards):
+    """Priority: the first fold of each model says how long all will take."""
+    return int(wildcards.fold == FOLDS[0])
+
+
+@told
 def training_threads(wildcards):
     """A full-width net keeps four threads busy; a narrow one is faster as one of several single-threaded jobs."""
     return 4 if width(wildcards) > 0.5 else 1

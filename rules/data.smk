@@ -56,6 +56,7 @@ rule plot_samples:
     params:
         classes=CLASSES,
         samples=config["samples"],
+        built_in=BUILT_IN,
         code=code("plot_samples"),
     message:
         "Draw a contact sheet of the samples"

@@ -3,7 +3,11 @@
 
 rule evaluate:
     input:
-        expand(f"{MODEL_RESULTS}/{{file}}", model=MODELS, file=["accuracy.png", "confusion_matrix.png", "summary.csv"]),
+        expand(
+            f"{MODEL_RESULTS}/{{file}}",
+            model=MODELS,
+            file=["accuracy.png", "confusion_matrix.png", "misclassified.png", "summary.csv"],
+        ),
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
         expand(f"{MODEL_RESULTS}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
@@ -12,6 +16,7 @@ rule evaluate:
 rule plot_accuracy:
     input:
         histories=every_fold("history.csv"),
+        summary=f"{MODEL_RESULTS}/summary.csv",
     output:
         report(
             f"{MODEL_RESULTS}/accuracy.png",
@@ -107,6 +112,56 @@ rule score_model:
         "../scripts/score_model.py"
 
 
+rule list_misclassified:
+    input:
+        predictions=every_fold("predictions.csv"),
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        misclassified=f"{MODEL_RESULTS}/misclassified.csv",
+    log:
+        f"{RESULTS}/logs/list_misclassified/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/list_misclassified/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        folds=FOLDS,
+        classes=CLASSES,
+        code=code("list_misclassified"),
+    message:
+        "List the images that {wildcards.model} misclassifies"
+    script:
+        "../scripts/list_misclassified.py"
+
+
+rule plot_misclassified:
+    input:
+        misclassified=rules.list_misclassified.output.misclassified,
+        images=rules.prepare_dataset.output.images,
+    output:
+        report(
+            f"{MODEL_RESULTS}/misclassified.png",
+            caption="../report/misclassified.rst",
+            category="Mistakes",
+            labels={"model": "{model}", "figure": "most confident mistakes"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_misclassified/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_misclassified/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        classes=CLASSES,
+        code=code("plot_misclassified"),
+    message:
+        "Draw the most confident mistakes of {wildcards.model}"
+    script:
+        "../scripts/plot_misclassified.py"
+
+
 rule compare_models:
     input:
         metrics=expand(rules.score_model.output.metrics, model=MODELS),
@@ -131,6 +186,8 @@ rule compare_models:
 rule plot_comparison:
     input:
         metrics=expand(rules.score_model.output.metrics, model=MODELS),
+        # All models are validated on the same images, so one summary tells the chance level of all.
+        summary=expand(rules.score_model.output.summary, model=MODELS[0]),
         comparison=rules.compare_models.output.comparison,
     output:
         report(

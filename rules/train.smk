@@ -48,6 +48,7 @@ rule train_fold:
         f"{RESULTS}/logs/train_fold/{{model}}_{{fold}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_fold/{{model}}_{{fold}}.jsonl"
+    priority: first_fold_first
     conda:
         "../envs/keras.yaml"
     threads: training_threads

@@ -11,7 +11,7 @@ from fercv.workflow.keeping import keep
 
 def main(snakemake):
     """Write folds.csv: a row for each sample that is for training, with the fold that validates it."""
-    samples = read_table(snakemake.input.samples, SAMPLES)
+    samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(snakemake.params.classes)})
     rows = samples[is_training(samples)]
     groups = rows["duplicate_group"] if snakemake.params.folds["group_duplicates"] else rows["index"]
     folds = assign_folds(

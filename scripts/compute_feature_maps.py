@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fercv.data.arrays import open_images
 from fercv.data.preprocessing import standardize
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model
@@ -15,7 +16,7 @@ from fercv.workflow.resources import resources_of
 def main(snakemake):
     """Write feature_maps_<layer>.npz: image, maps."""
     set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
-    images = np.load(snakemake.input.images, mmap_mode="r")
+    images = open_images(snakemake.input.images)
     index = snakemake.params.image
     if index >= len(images):
         raise InputError(

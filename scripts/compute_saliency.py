@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fercv.data.arrays import open_images
 from fercv.data.preprocessing import standardize
 from fercv.data.tables import FOLDS, SAMPLES, read_table
 from fercv.engine.setup import set_up
@@ -18,10 +19,10 @@ def main(snakemake):
     """Write saliency.npz: index, images, labels, probabilities, heat of the predicted class, masked images."""
     set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
     options = snakemake.params.saliency
-    samples = read_table(snakemake.input.samples, SAMPLES)
-    folds = read_table(snakemake.input.folds, FOLDS)
+    samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(snakemake.params.classes)})
+    folds = read_table(snakemake.input.folds, FOLDS, below={"index": len(samples)})
     validated = folds.loc[folds["fold"] == options["fold"], "index"]
-    images = np.load(snakemake.input.images, mmap_mode="r")
+    images = open_images(snakemake.input.images, len(samples))
     # FER2013 has images whose pixels are all equal. There is nothing to see in them.
     validated = validated[images[validated].std(axis=(1, 2)) > 0]
     chosen = samples.loc[validated].groupby("label").head(options["per_class"]).sort_values("label", kind="stable")

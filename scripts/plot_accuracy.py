@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fercv.data.tables import HISTORY, read_table
+from fercv.data.tables import HISTORY, SUMMARY, read_table
 from fercv.evaluate.measures import accuracy_curves
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import accuracy_figure
@@ -16,9 +16,9 @@ def main(snakemake):
         for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
     ]
     histories = pd.concat(tables)[["fold", "epoch", "accuracy", "val_accuracy"]]
-    figure = accuracy_figure(
-        histories, accuracy_curves(histories), f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
-    )
+    summary = read_table(snakemake.input.summary, SUMMARY).set_index("measure")
+    title = f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
+    figure = accuracy_figure(histories, accuracy_curves(histories), summary.loc["accuracy", "chance"], title)
     save_figure(figure, snakemake.output[0])
 
 

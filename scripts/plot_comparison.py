@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fercv.data.tables import COMPARISON, METRICS, read_table
+from fercv.data.tables import COMPARISON, METRICS, SUMMARY, read_table
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import comparison_figure
 from fercv.workflow import jobs
@@ -17,7 +17,8 @@ def main(snakemake):
     comparison = read_table(snakemake.input.comparison, COMPARISON)
     comparison = comparison[comparison["measure"].isin(["accuracy", "balanced_accuracy"])]
     alone = comparison["versus"] == ""
-    figure = comparison_figure(folds, comparison[alone], comparison[~alone])
+    chance = read_table(snakemake.input.summary[0], SUMMARY).set_index("measure")["chance"]
+    figure = comparison_figure(folds, comparison[alone], comparison[~alone], chance)
     save_figure(figure, snakemake.output[0])
 
 

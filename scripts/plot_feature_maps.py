@@ -1,7 +1,6 @@
 """Draw one image and its feature maps."""
 
-import numpy as np
-
+from fercv.data.arrays import FEATURE_MAPS, read_arrays
 from fercv.figures.drawing import save_figure
 from fercv.figures.visualize import feature_maps_figure
 from fercv.workflow import jobs
@@ -10,8 +9,8 @@ from fercv.workflow import jobs
 def main(snakemake):
     """Write feature_maps_<layer>.png."""
     title = f"Feature maps of {snakemake.wildcards.model} after {snakemake.wildcards.layer}"
-    with np.load(snakemake.input[0]) as saved:
-        figure = feature_maps_figure(saved["image"], saved["maps"], title)
+    saved = read_arrays(snakemake.input[0], FEATURE_MAPS)
+    figure = feature_maps_figure(saved["image"], saved["maps"], title)
     save_figure(figure, snakemake.output[0])
 
 

@@ -1,7 +1,6 @@
 """Draw the images that activate the filters of a layer strongly."""
 
-import numpy as np
-
+from fercv.data.arrays import FILTERS, read_arrays
 from fercv.figures.drawing import save_figure
 from fercv.figures.visualize import filters_figure
 from fercv.workflow import jobs
@@ -10,8 +9,8 @@ from fercv.workflow import jobs
 def main(snakemake):
     """Write filters_<layer>.png."""
     title = f"Filters of layer {snakemake.wildcards.layer} (# Ascent Epoch {snakemake.params.steps})"
-    with np.load(snakemake.input[0]) as saved:
-        figure = filters_figure(saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"])
+    saved = read_arrays(snakemake.input[0], FILTERS)
+    figure = filters_figure(saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"])
     save_figure(figure, snakemake.output[0])
 
 

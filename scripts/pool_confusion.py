@@ -1,7 +1,7 @@
 """Sum the confusion matrices of the folds' validation predictions."""
 
-from fercv.data.tables import PREDICTIONS, confusion_matrix_table, read_table, write_table
-from fercv.evaluate.measures import confusion_counts
+from fercv.data.tables import confusion_matrix_table, read_predictions, write_table
+from fercv.evaluate.measures import confusion_counts, predicted_classes
 from fercv.workflow import jobs
 
 
@@ -10,10 +10,9 @@ def main(snakemake):
     classes = snakemake.params.classes
     counts = 0
     for path in snakemake.input.predictions:
-        predictions = read_table(path, PREDICTIONS)
-        counts = counts + confusion_counts(
-            predictions["label"].to_numpy(), predictions[classes].to_numpy().argmax(axis=1), len(classes)
-        )
+        predictions = read_predictions(path, classes)
+        predicted = predicted_classes(predictions, classes)
+        counts = counts + confusion_counts(predictions["label"].to_numpy(), predicted, len(classes))
     write_table(confusion_matrix_table(counts, classes), snakemake.output.matrix)
 
 

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from fercv.data.arrays import open_images
 from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_training, read_table, write_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
@@ -22,8 +23,8 @@ def main(snakemake):
     `in_training` is 1 where an exact copy of the image is among the training rows: the models have seen it.
     """
     set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
-    images = np.load(snakemake.input.images, mmap_mode="r")
-    samples = read_table(snakemake.input.samples, SAMPLES)
+    samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(snakemake.params.classes)})
+    images = open_images(snakemake.input.images, len(samples))
     held_out = ~is_training(samples)
     if not held_out.any():
         raise InputError(

@@ -1,16 +1,14 @@
 """Score a model: on each fold, over the folds, and by class."""
 
 import hashlib
-import io
-import json
 import logging
 from pathlib import Path
 
 import pandas as pd
 
-from fercv.data.tables import PREDICTIONS, read_confusion_matrix, read_table, write_table
+from fercv.data.tables import read_confusion_matrix, read_predictions, read_record, write_table
 from fercv.evaluate.intervals import summarize
-from fercv.evaluate.measures import fold_measures, per_class
+from fercv.evaluate.measures import chance_levels, describe_weakness, fold_measures, per_class
 from fercv.workflow import jobs
 
 log = logging.getLogger("fercv")
@@ -23,9 +21,9 @@ def main(snakemake):
     for fold, predictions_path, metrics_path in files:
         # The file is read once, so the bytes that are scored are those whose digest is compared.
         content = Path(predictions_path).read_bytes()
-        measures = fold_measures(read_table(io.BytesIO(content), PREDICTIONS), classes)
-        recorded = json.loads(Path(metrics_path).read_text(encoding="utf-8"))
-        if hashlib.sha256(content).hexdigest() != recorded.get("predictions_sha256"):
+        measures = fold_measures(read_predictions(predictions_path, classes, content=content), classes)
+        recorded = read_record(metrics_path)
+        if hashlib.sha256(content).hexdigest() != recorded["predictions_sha256"]:
             log.warning(
                 "%s is not the file that its fold wrote: %s recorded another digest; if nobody meant to change it, "
                 "delete it to have the fold trained again",
@@ -44,8 +42,15 @@ def main(snakemake):
         )
     metrics = pd.DataFrame(rows)
     write_table(metrics, snakemake.output.metrics)
-    write_table(summarize(metrics), snakemake.output.summary)
     counts, _ = read_confusion_matrix(snakemake.input.matrix)
+    summary = summarize(metrics, chance_levels(counts.sum(axis=1)))
+    write_table(summary, snakemake.output.summary)
+    weakness = describe_weakness(counts, classes, summary.set_index("measure").loc["accuracy"])
+    if weakness:
+        log.warning(
+            "%s: %s; try more epochs, another learning_rate or smaller batches in its definition, or more images",
+            snakemake.wildcards.model, weakness,
+        )  # fmt: skip
     write_table(per_class(counts, classes), snakemake.output.per_class)
 
 

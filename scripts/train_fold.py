@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fercv.data import tables
+from fercv.data.arrays import open_images
 from fercv.data.folds import inner_split
 from fercv.engine.setup import Engine, set_up
 from fercv.evaluate.measures import fold_measures
@@ -68,8 +68,10 @@ def describe_run(snakemake, seed: int, engine: Engine) -> dict:
 def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task:
     """The fold's task for `fercv.train.loop.train`."""
     definition, fold = snakemake.params.definition, int(snakemake.wildcards.fold)
-    samples = tables.read_table(snakemake.input.samples, tables.SAMPLES, ["label", "duplicate_group"])
-    folds = tables.read_table(snakemake.input.folds, tables.FOLDS)
+    classes = len(snakemake.params.classes)
+    samples = tables.read_table(snakemake.input.samples, tables.SAMPLES, below={"label": classes})
+    below = {"index": len(samples), "fold": snakemake.config["folds"]["number"]}
+    folds = tables.read_table(snakemake.input.folds, tables.FOLDS, below=below)
     labels = samples["label"].to_numpy()
     training, inner_validation = folds.loc[folds["fold"] != fold, "index"].to_numpy(), None
     if definition["early_stopping"]["enabled"]:
@@ -80,9 +82,9 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
         name=name,
         definition=definition,
         seed=seed,
-        images=np.load(snakemake.input.images, mmap_mode="r"),
+        images=open_images(snakemake.input.images, len(samples)),
         labels=labels,
-        classes=len(snakemake.params.classes),
+        classes=classes,
         training=training,
         validation=folds.loc[folds["fold"] == fold, "index"].to_numpy(),
         inner_validation=inner_validation,

@@ -7,6 +7,7 @@ from matplotlib.text import Text
 from fercv.figures import data, evaluate, visualize
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+VERY_LONG_NAMES = [f"{'averylongnamewithoutaspace' * 3}"[:73] + f"-{number:03d}" for number in range(64)]
 LONG_NAMES = [f"an expression of rather long name {number}" for number in range(20)]
 
 
@@ -28,7 +29,7 @@ def accuracy_tables(folds, epochs):
     for column in ("accuracy", "val_accuracy"):
         curves[column] = by_epoch[column].mean()
         curves[f"{column}_spread"] = by_epoch[column].std()
-    return histories, curves.reset_index()
+    return histories, curves.reset_index(), 0.25
 
 
 def comparison_tables(models, intervals=True):
@@ -56,6 +57,7 @@ def comparison_tables(models, intervals=True):
         folds,
         pd.DataFrame(summary, columns=["model", "measure", "mean", "low", "high"]),
         pd.DataFrame(differences, columns=["model", "versus", "measure", "mean", "low", "high"]),
+        {"accuracy": 0.25, "balanced_accuracy": 1 / 7},
     )
 
 
@@ -75,8 +77,21 @@ def confusion_of(names):
     return evaluate.confusion_figure(counts, names, "Confusion matrix of cnn")
 
 
+def mistakes_of(names, number=8, size=12):
+    images = random_images(8, size)
+    rows = {
+        name: evaluate.Mistakes(images[:count], (names[::-1] * 8)[:count], np.linspace(1, 0.3, count), 12 * place)
+        for place, name in enumerate(names)
+        for count in [number - place % 3]
+    }
+    return evaluate.misclassified_figure(rows, "Most confident mistakes of cnn, by true class", 8)
+
+
 DRAWINGS = {
     "samples": lambda: data.samples_figure({name: random_images(12) for name in EMOTIONS}, "Samples"),
+    "samples, 64 names of 77 characters": lambda: data.samples_figure(
+        {name: random_images(12) for name in VERY_LONG_NAMES}, "Samples", note="A note."
+    ),
     "samples, few, long names": lambda: data.samples_figure(
         {name: random_images(2) for name in LONG_NAMES[:2]}, "A title that goes on and on " * 8
     ),
@@ -86,13 +101,25 @@ DRAWINGS = {
     "confusion": lambda: confusion_of(EMOTIONS),
     "confusion, two classes": lambda: confusion_of(["left", "right"]),
     "confusion, twenty long names": lambda: confusion_of(LONG_NAMES),
+    "confusion, 24 classes": lambda: confusion_of([f"class {number}" for number in range(24)]),
+    "confusion, 64 classes": lambda: confusion_of([f"class {number}" for number in range(64)]),
+    "confusion, 64 names of 77 characters": lambda: confusion_of(VERY_LONG_NAMES),
+    "mistakes": lambda: mistakes_of(EMOTIONS),
+    "mistakes, two classes": lambda: mistakes_of(["left", "right"]),
+    "mistakes, few": lambda: mistakes_of(EMOTIONS, 3, 48),
+    "mistakes, none": lambda: mistakes_of(["left"]),
+    "mistakes, 64 names of 77 characters": lambda: mistakes_of(VERY_LONG_NAMES),
     "comparison": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
     "comparison, one model": lambda: evaluate.comparison_figure(*comparison_tables(["cnn"])),
     "comparison, no intervals": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),
     "comparison, six long names": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:6])),
+    "comparison, names of 64 characters": lambda: evaluate.comparison_figure(
+        *comparison_tables([f"{'a_model_with_a_name' * 4}"[:63] + end for end in "ab"])
+    ),
     "saliency": lambda: saliency_of(7),
     "saliency, one image": lambda: saliency_of(1),
     "saliency, long names": lambda: saliency_of(10, LONG_NAMES),
+    "saliency, names of 77 characters": lambda: saliency_of(4, VERY_LONG_NAMES),
     "filters": lambda: visualize.filters_figure(random_images(64), "Filters of layer block4_pool (# Ascent Epoch 200)"),
     "filters, one": lambda: visualize.filters_figure(random_images(1), "Filters of layer block4_pool"),
     "feature maps": lambda: visualize.feature_maps_figure(

@@ -90,8 +90,11 @@ COMMENT = ("scripts/train_fold.py", r"\A", "# A comment.\n")
 ARCHITECTURE = ("scripts/fercv/nets/architectures.py", r"\[2000\] \* 6", "[2000] * 5")
 SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
-OF_FC = {"plot_accuracy", "pool_confusion", "plot_confusion", "score_model", "predict_held_out", "compute_saliency"}
-OF_FC |= {"plot_saliency", "compare_models", "plot_comparison", "train_fold"}
+SCORES = {
+    "pool_confusion", "plot_confusion", "score_model", "plot_accuracy", "list_misclassified", "plot_misclassified",
+    "compare_models", "plot_comparison",
+}  # fmt: skip
+OF_FC = SCORES | {"train_fold", "predict_held_out", "compute_saliency", "plot_saliency"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ OF_FC |= {"plot_saliency", "compare_models", "plot_comparison", "train_fold"}
         (COMMENT, set()),
         (ARCHITECTURE, OF_FC | {"summarize_architecture"}),
         (SETTING, OF_FC),
-        (PREDICTIONS, {"pool_confusion", "plot_confusion", "score_model", "compare_models", "plot_comparison"}),
+        (PREDICTIONS, SCORES),
     ],
     ids=["nothing", "comment", "architecture", "setting", "predictions"],
 )

@@ -7,12 +7,14 @@ import copy
 import gzip
 import io
 import os
+import re
 import time
 import warnings
 import zipfile
 
 import numpy as np
 import pytest
+import yaml
 from helpers import REPOSITORY
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -142,7 +144,8 @@ def test_images_with_random_damage(tmp_path):
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
-    st.sampled_from(["cnn", "fc", "full", "demo", "synthetic", "conv2_pool", "..", "a/b", "1e-3", 10**400]),
+    st.sampled_from(["cnn", "fc", "full", "demo", "synthetic", "conv2_pool", "..", "a/b", 10**400]),
+    st.sampled_from(["1e-3", "1e5", "3", "1e-7", "true"]),
 )  # fmt: skip
 # What YAML makes of keys such as 2024, yes, 1.5 or 2024-01-01.
 KEYS = st.one_of(st.text(max_size=8), st.integers(), st.booleans(), st.floats(), st.none(), st.dates())
@@ -178,6 +181,23 @@ def test_configurations_with_random_values(base_config):
             config_digest(complete_config(config, []))
         except InputError as error:
             one_line(error)
+            follow(config, str(error))
+
+    def follow(config, line):
+        """Write what a message says to write. It must be what is expected there."""
+        advice = re.match(r"config: (\S+) is .*(?:write (\S+), without quotes|in quotes, such as (\".*\"))\)$", line)
+        key, *written = advice.groups() if advice else ("",)
+        path = next((path for path in every_place if advice and ".".join(map(str, path)) == key), None)
+        if path is None:
+            return
+        *blocks, last = path
+        for part in blocks:
+            config = config[part]
+        config[last] = yaml.safe_load(written[0] or written[1])
+        try:
+            complete_config(config, [])
+        except InputError as error:
+            assert not re.match(rf"config: {re.escape(key)} is .*, expected ", str(error)), line
 
     change = st.tuples(st.sampled_from(every_place), VALUES, st.one_of(st.none(), KEYS))
     for_a_while(check, st.lists(change, min_size=1, max_size=3))

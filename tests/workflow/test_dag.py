@@ -1,11 +1,13 @@
 """Which jobs a request needs, and what is refused before any job."""
 
 import re
+import subprocess
 
 import pytest
-from helpers import REPOSITORY
+from helpers import REPOSITORY, job_counts
 
 from fercv.workflow.codedigest import LOOKED_UP, used_code
+from fercv.workflow.settings import FOLDERS
 
 ALL = {
     "all": 1,
@@ -18,6 +20,8 @@ ALL = {
     "pool_confusion": 3,
     "plot_confusion": 3,
     "score_model": 3,
+    "list_misclassified": 3,
+    "plot_misclassified": 3,
     "compare_models": 1,
     "plot_comparison": 1,
     "predict_held_out": 3,
@@ -44,7 +48,8 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
     ("target", "jobs"),
     [
         ("cnn/confusion_matrix.png", DATA | {"train_fold": 20, "pool_confusion": 1, "plot_confusion": 1}),
-        ("cnn/accuracy.png", DATA | {"train_fold": 20, "plot_accuracy": 1}),
+        ("cnn/accuracy.png", DATA | {"train_fold": 20, "pool_confusion": 1, "score_model": 1, "plot_accuracy": 1}),
+        ("cnn/misclassified.png", DATA | {"train_fold": 20, "list_misclassified": 1, "plot_misclassified": 1}),
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
         ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
@@ -128,10 +133,58 @@ def test_a_config_file_that_is_no_plain_yaml_is_refused_and_runs_nothing(workflo
     assert not mark.exists()
 
 
+def test_a_config_file_that_runs_code_is_refused(workflow):
+    """Its code has run by then: Snakemake runs it before it reads the Snakefile."""
+    file = workflow.folder / "code.yaml"
+    file.write_text("__use_yte__: true\nseed: ?1 + 2\n", encoding="utf-8")
+    done = workflow.run("--dry-run", configfile=file, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith(f"{file}: __use_yte__")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "FileNotFoundError: [Errno 2] No such file or directory:"),
+        ("folder", "IsADirectoryError: [Errno 21] Is a directory:"),
+        (b"# caf\xe9\nseed: 3\n", "UnicodeDecodeError: 'utf-8' codec can't decode byte"),
+        (b"\x89PNG", "UnicodeDecodeError: 'utf-8' codec can't decode byte"),
+        (b"# seed: 3\n", "Config file must be given as JSON or YAML with keys at top level."),
+        (b"- seed\n", "Config file must be given as JSON or YAML with keys at top level."),
+        (b"seed: 3\n\tscale: demo\n", "Config file is not valid JSON or YAML."),
+        (b"seed: 3\nmodels: [cnn\n", "Config file is not valid JSON or YAML."),
+        (b"seed: !!python/object:os.system {}\n", "Config file is not valid JSON or YAML."),
+        (b"experiment: 2024-13-01\n", "ValueError: month must be in 1..12"),
+    ],
+    ids=["missing", "folder", "Latin-1", "picture", "empty", "list", "tab", "bracket", "tag", "date"],
+)
+def test_the_pages_explain_what_snakemake_says_of_a_config_file(workflow, content, message):
+    file = workflow.folder / "mine.yaml"
+    if content == "folder":
+        file.mkdir()
+    elif content is not None:
+        file.write_bytes(content)
+    done = workflow.run("--dry-run", configfile=file, check=False)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert f"`{message}`" in (REPOSITORY / "docs" / "trouble.md").read_text(encoding="utf-8")
+
+
+def test_a_config_may_come_through_a_pipe(workflow):
+    command = [*workflow.command("--dry-run", "--quiet", "rules", configfile=None), "--configfile", "/dev/stdin"]
+    done = subprocess.run(command, input='{"models": ["fc"]}', capture_output=True, text=True, cwd=REPOSITORY)
+    assert job_counts(done.stdout + done.stderr)["train_fold"] == 20
+
+
 @pytest.mark.parametrize("target", ["all", "results/demo/fc/architecture.txt", "results/demo/data/samples.png"])
 def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
     done = workflow.run(target, "--dry-run", "--rerun-triggers", "mtime", "input", configfile=None)
     assert (done.stdout + done.stderr).count("rerun-triggers lacks params:") == 1
+
+
+def test_no_model_can_be_called_like_a_folder_of_the_results():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
+    assert set(re.findall(r"\{RESULTS\}/([\w-]+)/", text)) | {"checkpoints"} == set(FOLDERS)
 
 
 def rule_blocks():

@@ -19,6 +19,7 @@ from fercv.data.tables import (
     HELD_OUT_PREDICTIONS,
     HISTORY,
     METRICS,
+    MISCLASSIFIED,
     PER_CLASS,
     PREDICTIONS,
     SAMPLES,
@@ -133,6 +134,22 @@ def test_pooled_tables_agree_with_the_predictions(results, model):
     assert summary.loc["accuracy", "mean"] == pytest.approx(metrics["accuracy"].mean())
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_mistakes_of_all_folds_are_listed_the_most_confident_first(results, samples, model):
+    mistakes = read_table(results / model / "misclassified.csv", MISCLASSIFIED, may_be_empty=True)
+    assert list(mistakes.columns) == list(MISCLASSIFIED)
+    assert mistakes["probability"].is_monotonic_decreasing
+    assert (mistakes["true"] != mistakes["predicted"]).all()
+    assert list(mistakes["source"]) == list(samples.loc[mistakes["index"], "source"])
+    assert list(mistakes["true"]) == [CLASSES[label] for label in samples.loc[mistakes["index"], "label"]]
+    for fold, table in zip(("00", "01"), fold_tables(results, model, "predictions.csv", PREDICTIONS), strict=True):
+        wrong = table[table[CLASSES].to_numpy().argmax(axis=1) != table["label"]].set_index("index")
+        listed = mistakes[mistakes["fold"] == fold].set_index("index")
+        assert set(listed.index) == set(wrong.index)
+        for index, row in listed.iterrows():
+            assert wrong.loc[index, row["predicted"]] == row["probability"] == wrong.loc[index, CLASSES].max()
+
+
 def test_the_comparison_is_paired_by_fold(results):
     comparison = read_table(results / "comparison.csv", COMPARISON)
     tables = [read_table(results / model / "metrics.csv", METRICS) for model in MODELS]
@@ -186,7 +203,7 @@ def test_feature_maps_are_those_of_the_layer(results):
 
 def test_every_picture_is_there_and_of_a_readable_size(results):
     pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
-    one_model = {"accuracy", "confusion_matrix", "saliency"}
+    one_model = {"accuracy", "confusion_matrix", "misclassified", "saliency"}
     assert set(pictures) == {
         "data/samples.png",
         "comparison.png",
@@ -283,6 +300,6 @@ def test_a_model_file_that_is_none_stops_what_looks_into_it_with_one_line(finish
 def check_refusal(done, log, line):
     """One line on the terminal, the same one last in the job's log, and no traceback."""
     assert "Traceback" not in done.stderr
-    (said,) = set(re.findall(r"ERROR: (.*)", done.stderr))
-    assert re.search(line, said)
+    said = done.stderr.rstrip().splitlines()[-1]
+    assert re.search(line, said) and done.stderr.count(said) == 1
     assert log.read_text(encoding="utf-8").splitlines()[-1].endswith(said)

@@ -4,78 +4,162 @@ Every table is a csv in UTF-8. Its lines end in a line feed on every system, so 
 everywhere. A text is read back as the text that it was, even where it looks like a number or a missing value: classes,
 models and image files may be named `1`, `NA` or `null`.
 
-The dicts below give the columns of each table and their types. In the comments, E stands for the folder
-`results/<experiment>`, and M for `E/<model>`. A table may have further columns, named after classes
-or measures: they hold numbers.
+The dicts below give the columns of each table and what their values are. Who reads a table gets these columns and
+values, or an InputError that names the file, the row and the column. In the comments, E stands for the folder
+`results/<experiment>`, and M for `E/<model>`. A table may have further columns, named after classes or measures: they
+hold numbers.
 """
 
-from collections import defaultdict
+import io
+import json
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
 
-# E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of
-# `sources.USAGES`, or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file.
-SAMPLES = {"index": "int64", "label": "int64", "usage": "str", "duplicate_group": "int64", "source": "str"}
+from fercv.data.sources import USAGES
+from fercv.workflow import messages
+from fercv.workflow.errors import InputError
+
+
+class Kind(NamedTuple):
+    """What the values of a column, or of an array, are.
+
+    dtype: int64, float64 or str.
+    lowest, highest: the range of numbers, both ends included. Numbers are finite.
+    missing: whether a field may be empty; a number is then NaN.
+    unique: whether no value may stand twice.
+    counted: whether each value is one more than the value before, and the first one `lowest`.
+    choices: all texts that may stand there; without choices, every text may.
+    """
+
+    dtype: str
+    lowest: float = -math.inf
+    highest: float = math.inf
+    missing: bool = False
+    unique: bool = False
+    counted: bool = False
+    choices: Sequence[str] = ()
+
+    def __str__(self):
+        """Describe what is expected, for a message."""
+        if self.choices:
+            return f"one of {messages.names(map(repr, self.choices))}"
+        if self.dtype == "str":
+            return "a text"
+        text = "a whole number" if self.dtype == "int64" else "a number"
+        text += f" from {self.lowest:g}" if self.lowest > -math.inf else ""
+        return text + (f" to {self.highest:g}" if self.highest < LARGEST else "")
+
+    def wrong(self, values: np.ndarray) -> np.ndarray:
+        """Which values are not of this kind: bool, with the shape of the values. They are numbers, or texts."""
+        if self.dtype == "str":
+            return ~np.isin(values, self.choices) if self.choices else np.zeros(len(values), bool)
+        with np.errstate(invalid="ignore"):
+            wrong = ~np.isfinite(values) | (values < self.lowest) | (values > self.highest)
+            return wrong | (values % 1 != 0) if self.dtype == "int64" else wrong
+
+
+# Up to here, a float64 holds every whole number.
+LARGEST = 2.0**53
+TEXT = Kind("str")
+NAME = Kind("str", unique=True)
+COUNT = Kind("int64", 0, LARGEST)
+INDEX = COUNT._replace(unique=True)
+ROW = COUNT._replace(counted=True)
+EPOCH = Kind("int64", 1, LARGEST, counted=True)
+SHARE = Kind("float64", 0, 1)
+AMOUNT = Kind("float64", 0)
+NUMBER = Kind("float64", missing=True)
+# Nats. `fercv.evaluate.measures.log_loss` counts a probability as at least 1.2e-7, which costs 15.9. It is missing if
+# a probability was no number.
+LOG_LOSS = Kind("float64", 0, 16, missing=True)
+
+# E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
+# or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file of the image.
+SAMPLES = {
+    "index": ROW,
+    "label": COUNT,
+    "usage": Kind("str", choices=("", *USAGES)),
+    "duplicate_group": COUNT,
+    "source": TEXT,
+}
 # E/data/folds.csv, one row per training sample: the fold that validates it, counted from 0.
-FOLDS = {"index": "int64", "fold": "int64"}
+FOLDS = {"index": INDEX, "fold": COUNT}
 # M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1.
 HISTORY = {
-    "epoch": "int64",
-    "loss": "float64",
-    "accuracy": "float64",
-    "val_loss": "float64",
-    "val_accuracy": "float64",
-    "learning_rate": "float64",
+    "epoch": EPOCH,
+    "loss": AMOUNT,
+    "accuracy": SHARE,
+    "val_loss": LOG_LOSS,
+    "val_accuracy": SHARE,
+    "learning_rate": AMOUNT,
 }
-TIMING = {
-    "epoch": "int64",
-    "seconds": "float64",
-    "images_per_second": "float64",
-    "validation_seconds": "float64",
-}
+TIMING = {"epoch": EPOCH, "seconds": AMOUNT, "images_per_second": AMOUNT, "validation_seconds": AMOUNT}
 # M/folds/<fold>/predictions.csv, one row per validation sample; then a column for each class with its probability.
-PREDICTIONS = {"index": "int64", "label": "int64"}
+PREDICTIONS = {"index": INDEX, "label": COUNT}
 # M/held_out_predictions.csv, one row per sample that is not for training; then the probabilities, averaged over the
 # folds. `in_training` is 1 if a copy of the image is among the training samples, and 0 if not.
-HELD_OUT_PREDICTIONS = {"index": "int64", "label": "int64", "usage": "str", "in_training": "int64"}
+HELD_OUT_PREDICTIONS = {"index": INDEX, "label": COUNT, "usage": TEXT, "in_training": COUNT}
+# M/misclassified.csv, one row per validation sample whose predicted class is not the recorded one, the most confident
+# mistake first. `true` and `predicted` are names of classes, `probability` is that of the predicted class, and `fold`
+# the name of the fold whose model predicted it. It may have no rows.
+MISCLASSIFIED = {
+    "index": INDEX,
+    "source": TEXT,
+    "true": TEXT,
+    "predicted": TEXT,
+    "probability": SHARE,
+    "fold": TEXT,
+}
 # M/metrics.csv, one row per fold: its name, such as 00; then the measures, and n, the number of samples.
-METRICS = {"fold": "str", "n": "int64"}
-# M/summary.csv, one row per measure.
+METRICS = {
+    "fold": NAME,
+    "accuracy": SHARE,
+    "balanced_accuracy": SHARE,
+    "macro_f1": SHARE,
+    "log_loss": LOG_LOSS,
+    "n": COUNT,
+}
+# M/summary.csv, one row per measure. `chance` is what the measure is without looking at the images, where it is known.
 SUMMARY = {
-    "measure": "str",
-    "mean": "float64",
-    "standard_deviation": "float64",
-    "minimum": "float64",
-    "maximum": "float64",
-    "low": "float64",
-    "high": "float64",
+    "measure": NAME,
+    "mean": NUMBER,
+    "standard_deviation": NUMBER,
+    "minimum": NUMBER,
+    "maximum": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "chance": NUMBER,
 }
 # M/per_class.csv, one row per class.
 PER_CLASS = {
-    "class": "str",
-    "support": "int64",
-    "predicted": "int64",
-    "precision": "float64",
-    "recall": "float64",
-    "f1": "float64",
+    "class": NAME,
+    "support": COUNT,
+    "predicted": COUNT,
+    "precision": SHARE._replace(missing=True),
+    "recall": SHARE._replace(missing=True),
+    "f1": SHARE._replace(missing=True),
 }
 # E/comparison.csv: first a row for each model and measure, where `versus` is "" and `p_value` is missing; then a row
 # for each pair of models and measure, on the differences model - versus.
 COMPARISON = {
-    "model": "str",
-    "versus": "str",
-    "measure": "str",
-    "mean": "float64",
-    "standard_deviation": "float64",
-    "low": "float64",
-    "high": "float64",
-    "p_value": "float64",
-    "folds": "int64",
+    "model": TEXT,
+    "versus": TEXT,
+    "measure": TEXT,
+    "mean": NUMBER,
+    "standard_deviation": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "p_value": SHARE._replace(missing=True),
+    "folds": COUNT,
 }
+# What score_model reads of M/folds/<fold>/metrics.json, and its types.
+RECORD = {"software": dict, "precision": str, "predictions_sha256": str}
 
 
 class Dataset(NamedTuple):
@@ -96,29 +180,128 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_table(
-    source: str | Path | BinaryIO, types: Mapping[str, str], columns: Sequence[str] | None = None
+    path: str | Path,
+    kinds: Mapping[str, Kind],
+    *,
+    others: Kind = NUMBER,
+    below: Mapping[str, int] | None = None,
+    may_be_empty: bool = False,
+    content: bytes | None = None,
 ) -> pd.DataFrame:
-    """Read a table that `write_table` wrote.
+    """Read a table that `write_table` wrote, and check it.
 
     Args:
-        source: path of the csv, or a binary file object that is open for reading.
-        types: the columns and their types: one of the dicts above.
-        columns: the names of the columns to read, where not all are needed.
+        path: the csv.
+        kinds: the columns and what their values are: one of the dicts above.
+        others: what the values of all other columns are.
+        below: for a column of whole numbers, a number that they must be below, such as the number of classes.
+        may_be_empty: whether the table may have no rows.
+        content: the file's bytes, where they have been read already.
 
     Returns:
         The table, with the columns in the order of the file. An empty field is NaN in a column of numbers.
+
+    Raises:
+        InputError: the file is not such a table, lacks a column, or holds a value that is not of its kind.
     """
-    table = pd.read_csv(
-        source,
-        usecols=columns,
-        dtype=defaultdict(lambda: "float64", types),
-        keep_default_na=False,
-        na_values=[""],
-        # Without this, a carriage return in a file name would end the row.
-        lineterminator="\n",
-    )
-    texts = [name for name in table.columns if types.get(name) == "str"]
-    return table.fillna(dict.fromkeys(texts, ""))
+    content = Path(path).read_bytes() if content is None else content
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.BytesIO(content),
+                dtype="str",
+                index_col=False,
+                keep_default_na=False,
+                # Without this, a carriage return in a file name would end the row.
+                lineterminator="\n",
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
+        refuse_file(path, f"is no table with the columns {messages.names(kinds)} ({str(error).strip()})")
+    for name in kinds:
+        if name not in table:
+            found = messages.names(table.columns)
+            refuse_file(path, f"lacks the column {name}{messages.did_you_mean(name, table.columns)}; found {found}")
+    if table.empty and not may_be_empty:
+        refuse_file(path, "has no rows")
+    for name in table:
+        kind = kinds.get(name, others)
+        if name in (below or {}):
+            kind = kind._replace(highest=below[name] - 1)
+        table[name] = _values_of(path, table[name], kind)
+    return table
+
+
+def _values_of(path: str | Path, column: pd.Series, kind: Kind) -> pd.Series:
+    """The values of a column that was read as text. It refuses a value that is not of the kind."""
+    values = column if kind.dtype == "str" else pd.to_numeric(column, errors="coerce").astype("float64")
+    allowed = (column == "").to_numpy() & kind.missing
+    _refuse_value(path, column, kind.wrong(values.to_numpy()) & ~allowed, f"expected {kind}")
+    if kind.unique:
+        _refuse_value(path, column, values.duplicated().to_numpy(), "which stands in a row before, too")
+    if kind.counted:
+        counted = np.arange(len(values)) + kind.lowest
+        _refuse_value(path, column, (values != counted).to_numpy(), f"expected {kind.lowest:g}, and one more each row")
+    return values.astype(kind.dtype)
+
+
+def _refuse_value(path: str | Path, column: pd.Series, wrong: np.ndarray, text: str) -> None:
+    """Refuse the first wrong value of a column, if there is one. Rows are counted from 1, without the header."""
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = messages.shown(column.iloc[row])
+        refuse_file(path, f"row {row + 1}: {messages.legible(column.name)} is {found}, {text}")
+
+
+def refuse_file(path: str | Path, text: str) -> NoReturn:
+    """Raise the InputError for a file of the results that was changed or damaged. `text` says what is wrong with it."""
+    line = " ".join(f"{path}: {text}".split())
+    raise InputError(f"{line}; the file was changed or damaged: delete it, and the same command makes it again")
+
+
+def read_predictions(
+    path: str | Path, classes: Sequence[str], *, samples: int | None = None, content: bytes | None = None
+) -> pd.DataFrame:
+    """Read M/folds/<fold>/predictions.csv.
+
+    Args:
+        path: the csv.
+        classes: the names of the classes.
+        samples: how many samples there are, where that is known.
+        content: the file's bytes, where they have been read already.
+
+    Returns:
+        index, label, then a probability for each class, in the order of `classes`, whatever their order in the file.
+
+    Raises:
+        InputError: as `read_table`, and where the file has a column of no class.
+    """
+    kinds = PREDICTIONS | dict.fromkeys(classes, SHARE)
+    below = {"label": len(classes)} | ({} if samples is None else {"index": samples})
+    table = read_table(path, kinds, below=below, content=content)
+    for name in table.columns:
+        if name not in kinds:
+            refuse_file(path, f"has the column {messages.legible(name)}, but the classes are {messages.names(classes)}")
+    return table[list(kinds)]
+
+
+def read_record(path: str | Path) -> dict:
+    """Read M/folds/<fold>/metrics.json.
+
+    Returns:
+        What the file holds: at least the keys of `RECORD`.
+
+    Raises:
+        InputError: the file is not JSON, or a key is missing or of another type.
+    """
+    try:
+        record = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        refuse_file(path, f"is no JSON ({error})")
+    for key, kind in RECORD.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            refuse_file(path, f"lacks the key {key}, or its value is not of the right type")
+    return record
 
 
 def is_training(samples: pd.DataFrame) -> pd.Series:
@@ -168,6 +351,13 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, list[str]]:
     Returns:
         The counts, int64 (classes, classes), one row per true class and one column per predicted class; the names of
         the classes.
+
+    Raises:
+        InputError: as `read_table`, and where rows and columns do not bear the same names.
     """
-    table = read_table(path, {"true": "str"})
-    return table.drop(columns="true").to_numpy(np.int64), list(table["true"])
+    table = read_table(path, {"true": NAME}, others=COUNT)
+    counts, classes = table.drop(columns="true"), list(table["true"])
+    if list(counts.columns) != classes:
+        rows, columns = messages.names(classes), messages.names(counts.columns)
+        refuse_file(path, f"has rows of the classes {rows}, but columns of {columns}")
+    return counts.to_numpy(np.int64), classes

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from fercv.data.tables import COMPARISON, METRICS, NUMBER, SUMMARY
 from fercv.workflow.errors import InputError
 
 # SciPy is imported where it is used, because that takes longer than importing everything else here.
@@ -13,26 +14,35 @@ from fercv.workflow.errors import InputError
 CONFIDENCE = 0.95
 
 
-def summarize(metrics: pd.DataFrame) -> pd.DataFrame:
+def summarize(metrics: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFrame:
     """Summarize each measure over the folds.
 
     Args:
         metrics: one row per fold: fold, n and any number of measures.
+        chance: what measures are without looking at the images, see `fercv.evaluate.measures.chance_levels`.
 
     Returns:
         One row per measure: measure, mean, standard_deviation (sample standard deviation of the folds), minimum,
-        maximum, low, high (the mean's corrected 95 % interval, see `corrected_interval`). With one fold
-        standard_deviation, low and high are NaN.
+        maximum, low, high (the mean's corrected 95 % interval, see `corrected_interval`), chance (NaN where it is not
+        known). With one fold standard_deviation, low and high are NaN.
     """
     rows = []
     for measure in metrics.columns.drop(["fold", "n"], errors="ignore"):
         values = metrics[measure].to_numpy(dtype=np.float64)
-        mean, deviation, low, high, _ = corrected_interval(values)
-        rows.append((measure, mean, deviation, values.min(), values.max(), low, high))
-    return pd.DataFrame(rows, columns=["measure", "mean", "standard_deviation", "minimum", "maximum", "low", "high"])
+        mean, deviation, low, high, _ = corrected_interval(values, *measure_range(measure))
+        rows.append((measure, mean, deviation, values.min(), values.max(), low, high, chance.get(measure, np.nan)))
+    return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
-def corrected_interval(values: np.ndarray) -> tuple[float, float, float, float, float]:
+def measure_range(measure: str) -> tuple[float, float]:
+    """The least and the greatest value that a measure can have, as the table of the measures says."""
+    kind = METRICS.get(measure, NUMBER)
+    return kind.lowest, kind.highest
+
+
+def corrected_interval(
+    values: np.ndarray, lowest: float = -np.inf, highest: float = np.inf
+) -> tuple[float, float, float, float, float]:
     """Compute a 95 % interval of the mean over the folds of one cross-validation, and test the mean against zero.
 
     The training sets of K folds overlap, so the folds are not independent, and s / sqrt(K) is too small an error of
@@ -40,29 +50,58 @@ def corrected_interval(values: np.ndarray) -> tuple[float, float, float, float, 
     its square by 1/K + (test size) / (training size), which is 1/K + 1/(K - 1) for K folds; Student's t then has K - 1
     degrees of freedom.
 
-    This is a heuristic, made for repeated random splits. No unbiased estimator of the variance of K-fold
+    Mean ± t times this error may reach beyond what the measure can be. So the interval is computed on a logit scale and
+    transformed back: the mean m, as a share of the range, becomes log(m / (1 - m)), and its error, by the delta method,
+    error / (m (1 - m)). This is the logit interval of a proportion (Brown, Cai & DasGupta 2001, "Interval estimation
+    for a binomial proportion", Statistical Science 16), with the error of the folds in place of the binomial one, as in
+    `svyciprop(method="xlogit")` of R's package survey. Only the mean is transformed, so single folds may lie at an end
+    of the range. The p-value is computed on the same scale: it is below 0.05 exactly where the interval leaves out 0.
+
+    In a simulation (nearest centroids of two Gaussian classes, 1,000 data sets each of 60 images in 3 folds and in 5,
+    of 120 in 10 and of 400 in 20, accuracies of 0.81 to 0.98), the intervals covered the mean accuracy of models of
+    this training size in 99 to 100 % of the cases, and the mean log loss in 93 to 99 %. Without the transformation,
+    these were 98 to 100 % and 82 to 99 %, and with few images most intervals reached beyond the range. So the interval
+    is rather too wide than too narrow.
+
+    All this is a heuristic, made for repeated random splits. No unbiased estimator of the variance of K-fold
     cross-validation exists (Bengio & Grandvalet 2004, JMLR 5). The interval covers the choice of training and test
     samples. It does not cover training again with other random numbers, nor images from another source.
 
+    Where all folds have the same value, they do not tell how far the mean may be wrong. An interval of no width would
+    then claim certainty, even if every fold were right about everything. In the simulation with 60 images in 5 folds
+    and an accuracy of 0.98, this was so in 24 % of the data sets. So there is no interval then, and no p-value.
+
     Args:
         values: float (K,), one per fold: a measure, or the paired differences of two models.
+        lowest: the least number that such a value can be. Without a range, the mean is not transformed.
+        highest: the greatest one.
 
     Returns:
         mean, sample standard deviation, low and high end of the interval, and the two-sided p-value of the mean being
-        zero. For one value everything but the mean is NaN; for equal values the interval is a point, and the p-value 0,
-        or 1 where all are zero.
+        zero. For one value everything but the mean is NaN; for equal values low, high and the p-value are NaN.
     """
-    from scipy import stats
+    from scipy import special, stats
 
     folds = len(values)
     mean = float(np.mean(values))
     if folds < 2:
         return mean, np.nan, np.nan, np.nan, np.nan
     deviation = float(np.std(values, ddof=1))
+    # Equal differences of two models differ by rounding.
+    if not deviation > 1e-12:
+        return mean, deviation, np.nan, np.nan, np.nan
     error = deviation * np.sqrt(1 / folds + 1 / (folds - 1))
-    half_width = stats.t.ppf((1 + CONFIDENCE) / 2, folds - 1) * error
-    p_value = 2 * stats.t.sf(abs(mean) / error, folds - 1) if error > 0 else float(mean == 0)
-    return mean, deviation, float(mean - half_width), float(mean + half_width), float(p_value)
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, folds - 1)
+    if np.isinf(highest - lowest):
+        low, high, statistic = mean - reach * error, mean + reach * error, mean / error
+    else:
+        share, zero = (mean - lowest) / (highest - lowest), -lowest / (highest - lowest)
+        error /= (highest - lowest) * share * (1 - share)
+        place = special.logit(share)
+        low, high = lowest + (highest - lowest) * special.expit(place + np.array([-reach, reach]) * error)
+        statistic = (place - special.logit(zero)) / error
+    p_value = 2 * stats.t.sf(abs(statistic), folds - 1)
+    return mean, deviation, float(low), float(high), float(p_value)
 
 
 def compare(
@@ -95,15 +134,15 @@ def compare(
     rows = []
     for model, table in tables.items():
         for measure in measures:
-            *summary, _ = corrected_interval(table[measure].to_numpy(dtype=np.float64))
+            *summary, _ = corrected_interval(table[measure].to_numpy(dtype=np.float64), *measure_range(measure))
             rows.append((model, "", measure, *summary, np.nan, len(table)))
     for model, versus in combinations(tables, 2):
         for measure in measures:
-            differences = tables[model][measure] - tables[versus][measure]
-            rows.append((model, versus, measure, *corrected_interval(differences.to_numpy()), len(differences)))
-    return pd.DataFrame(
-        rows, columns=["model", "versus", "measure", "mean", "standard_deviation", "low", "high", "p_value", "folds"]
-    )
+            differences = (tables[model][measure] - tables[versus][measure]).to_numpy(dtype=np.float64)
+            lowest, highest = measure_range(measure)
+            interval = corrected_interval(differences, lowest - highest, highest - lowest)
+            rows.append((model, versus, measure, *interval, len(differences)))
+    return pd.DataFrame(rows, columns=list(COMPARISON))
 
 
 def _listed(table: pd.DataFrame) -> str:

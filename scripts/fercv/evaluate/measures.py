@@ -1,11 +1,9 @@
 """Measures of predictions: of one fold, of each class over all folds, and over the epochs of training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-
-from fercv.workflow.errors import InputError
 
 
 def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -45,32 +43,35 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(mean_cross_entropy(labels, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
+def predicted_classes(predictions: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """The most probable class of each sample, the first one on a tie.
+
+    Args:
+        predictions: one row per sample: a probability for each class, under the class's name.
+        class_names: names of the classes, in the order of the labels.
+
+    Returns:
+        int64 (samples,).
+    """
+    return predictions[list(class_names)].to_numpy().argmax(axis=1)
+
+
 def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, float]:
     """Measure one fold's predictions.
 
-    The predicted class is the most probable one, the first on a tie.
-
     Args:
-        predictions: one row per sample: index, label (int), then one probability per class in the order of class_names.
-        class_names: names of the classes.
+        predictions: one row per sample: label (int), and a probability for each class, under the class's name.
+        class_names: names of the classes, in the order of the labels.
 
     Returns:
         accuracy; balanced_accuracy, the mean recall of the classes present in the fold; macro_f1, the mean F1 of the
         classes present or predicted in the fold; log_loss, see `log_loss`; n, the number of samples.
-
-    Raises:
-        InputError: the number of probability columns is not that of the classes.
     """
     from sklearn.metrics import f1_score
 
     labels = predictions["label"].to_numpy()
-    probabilities = predictions.iloc[:, 2:].to_numpy(dtype=np.float32)
-    if probabilities.shape[1] != len(class_names):
-        raise InputError(
-            f"predictions: {probabilities.shape[1]} probability columns found, expected {len(class_names)}, one per "
-            "class: predict again with the present class names"
-        )
-    predicted = probabilities.argmax(axis=1)
+    probabilities = predictions[list(class_names)].to_numpy(dtype=np.float32)
+    predicted = predicted_classes(predictions, class_names)
     counts = confusion_counts(labels, predicted, len(class_names))
     support = counts.sum(axis=1)
     present = support > 0
@@ -81,6 +82,91 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
         "log_loss": log_loss(labels, probabilities),
         "n": len(labels),
     }
+
+
+def misclassified(
+    predictions: pd.DataFrame, fold: str, samples: pd.DataFrame, class_names: Sequence[str]
+) -> pd.DataFrame:
+    """List the samples of one fold whose predicted class is not the recorded one.
+
+    Args:
+        predictions: one row per sample: index, label (int), and a probability for each class, under the class's name.
+        fold: name of the fold.
+        samples: the table of all samples.
+        class_names: names of the classes, in the order of the labels.
+
+    Returns:
+        One row per misclassified sample, in the order of `predictions`: index, source, true, predicted (names of
+        classes), probability (of the predicted class), fold.
+    """
+    predicted, names = predicted_classes(predictions, class_names), np.array(class_names, dtype=object)
+    table = pd.DataFrame(
+        {
+            "index": predictions["index"],
+            "source": samples["source"].to_numpy()[predictions["index"]],
+            "true": names[predictions["label"]],
+            "predicted": names[predicted],
+            "probability": predictions[list(class_names)].max(axis=1),
+            "fold": fold,
+        }
+    )
+    return table[predicted != predictions["label"]]
+
+
+def chance_levels(support: np.ndarray) -> dict[str, float]:
+    """What the measures are without looking at the images.
+
+    For accuracy, balanced_accuracy and macro_f1, this is always naming the most frequent class. For log_loss, it is
+    giving each class its share of the images, which is the entropy of the shares.
+
+    Args:
+        support: int (k,), the number of images of each class, at least one of which is not 0.
+
+    Returns:
+        The measures by name.
+    """
+    shares = support[support > 0] / support.sum()
+    most = float(shares.max())
+    return {
+        "accuracy": most,
+        "balanced_accuracy": 1 / len(shares),
+        "macro_f1": 2 * most / (1 + most) / len(shares),
+        "log_loss": float(-(shares * np.log(shares)).sum()),
+    }
+
+
+def describe_weakness(counts: np.ndarray, class_names: Sequence[str], accuracy: Mapping[str, float]) -> str:
+    """Say in words whether a model names nearly one class only, or whether its accuracy may be that of chance.
+
+    A model names nearly one class if it gives all others less than 5 % of the images, and less than a quarter of those
+    that are theirs. Its accuracy may be that of chance if the interval does not lie above chance. But two or three
+    folds give very wide intervals, so a mean of more than 4 binomial standard errors above chance is not doubted.
+
+    Args:
+        counts: int (k, k), the confusion counts pooled over the folds, one row per true class.
+        class_names: names of the k classes.
+        accuracy: mean, low and high over the folds, and chance, see `fercv.evaluate.intervals.summarize`.
+
+    Returns:
+        A text for a warning; empty if there is nothing to warn of.
+    """
+    total, predicted, support = counts.sum(), counts.sum(axis=0), counts.sum(axis=1)
+    named, frequent = predicted.argmax(), support.argmax()
+    others_predicted, others = total - predicted[named], total - support[named]
+    found = []
+    if others_predicted < 0.05 * total and 4 * others_predicted < others:
+        found.append(
+            f"{predicted[named]} of {total} images are predicted as {class_names[named]}, and {support[named]} are"
+        )
+    no_interval, chance = np.isnan(accuracy["low"]), accuracy["chance"]
+    far_above = accuracy["mean"] > chance + 4 * np.sqrt(chance * (1 - chance) / total)
+    if not far_above and (accuracy["mean"] if no_interval else accuracy["low"]) <= chance:
+        interval = "" if no_interval else f" (95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f})"
+        found.append(
+            f"the accuracy of {accuracy['mean']:.3f}{interval} is not beyond doubt above {chance:.3f}, "
+            f"which always naming {class_names[frequent]} gives"
+        )
+    return "; ".join(found)
 
 
 def per_class(counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from fercv.figures.drawing import STYLE, WIDTH, close_slack, draw_tiles, grey, set_heading, wrapped
+from fercv.figures.drawing import STYLE, WIDTH, close_slack, draw_tiles, grey, label, set_heading, set_note
 
 
 @style.context(STYLE)
-def samples_figure(rows, title, show_names=True):
+def samples_figure(rows, title, show_names=True, note=""):
     """Contact sheet of images.
 
     Args:
@@ -16,6 +16,7 @@ def samples_figure(rows, title, show_names=True):
             or as float in [0, 1]. The number of images may differ from row to row; h and w may not.
         title: heading of the figure.
         show_names: False leaves the class names out, for a reader who is to guess them.
+        note: how to read the picture, below it.
     """
     columns = max(len(images) for images in rows.values())
     height, width = next(iter(rows.values())).shape[1:]
@@ -26,7 +27,8 @@ def samples_figure(rows, title, show_names=True):
     axes = figure.add_subplot()
     centres = draw_tiles(axes, sheet, columns, gap=0.04, colour_map="gray")
     if show_names:
-        axes.set_yticks(centres[::columns, 1], [wrapped(name, 18) for name in rows], fontsize=10)
+        axes.set_yticks(centres[::columns, 1], [label(name, 18) for name in rows], fontsize=10)
+    set_note(axes, note)
     set_heading(figure, title)
     close_slack(figure, axes)
     return figure

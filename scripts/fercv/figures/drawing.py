@@ -77,8 +77,21 @@ def set_note(axes, text):
 
 
 def wrapped(text, width):
-    """Text in lines of at most `width` characters, broken between words only."""
-    return textwrap.fill(str(text), width, break_long_words=False, break_on_hyphens=False)
+    """Text in lines of at most `width` characters, broken between words where that is possible."""
+    return textwrap.fill(str(text), width, break_on_hyphens=False)
+
+
+def shortened(name, length):
+    """A name of at most `length` characters: a long one loses its middle, since long names often differ at the end."""
+    if len(name) <= length:
+        return name
+    end = length // 3
+    return f"{name[: length - end - 1]}…{name[-end:]}"
+
+
+def label(name, width):
+    """A name in about three lines of at most `width` characters."""
+    return wrapped(shortened(name, 3 * width), width)
 
 
 def grey(images):

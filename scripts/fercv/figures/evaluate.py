@@ -8,9 +8,24 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from fercv.figures.drawing import BLUE, GREY, INK, STYLE, VERMILLION, WIDTH, close_slack, set_heading, wrapped
+from fercv.figures.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    STYLE,
+    VERMILLION,
+    WIDTH,
+    close_slack,
+    draw_tiles,
+    grey,
+    label,
+    set_heading,
+    set_note,
+    shortened,
+)
 
 
 class Series(NamedTuple):
@@ -32,12 +47,15 @@ MEASURES = (
     Series("balanced_accuracy", "Balanced accuracy", VERMILLION, "D"),
 )
 SHARE_MAP = "magma_r"
+# Cells of more classes are too small for text.
+TEXT_CLASSES = 24
+CHANCE_LINE = {"zorder": 1, "color": INK, "lw": 1.2, "ls": (0, (1, 1.5))}
 # Points; a diamond looks larger than a circle of its size.
 MARKER_SIZES = {"o": 7, "D": 6}
 
 
 @style.context(STYLE)
-def accuracy_figure(histories, curves, title):
+def accuracy_figure(histories, curves, chance, title):
     """Training and validation accuracy over the epochs: mean over the folds, its spread, and every single fold.
 
     Args:
@@ -45,6 +63,7 @@ def accuracy_figure(histories, curves, title):
         curves: DataFrame with the columns epoch, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread, folds;
             one row for an epoch: means over the folds that reached it, their standard deviations (NaN where there is
             only one fold), and how many folds those are.
+        chance: the accuracy of always naming the most frequent class.
         title: heading of the figure.
     """
     figure = Figure(figsize=(WIDTH, 5.2))
@@ -56,11 +75,13 @@ def accuracy_figure(histories, curves, title):
         _draw_single_folds(axes, histories, series, shift)
         _draw_mean_and_spread(axes, curves, series, shift)
     _scale_accuracy_axes(axes, int(curves["epoch"].iloc[-1]))
+    axes.axhline(chance, **CHANCE_LINE)
     _mark_final_values(axes, curves)
     _mark_early_stopping(axes, curves)
     set_heading(figure, title)
     handles = _accuracy_legend(curves)
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.4, handlelength=2.6)
+    handles.append(Line2D([], [], label=f"always the most frequent class, {chance:.3f}", **CHANCE_LINE))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.4, handlelength=2.6)
     return figure
 
 
@@ -175,7 +196,8 @@ def confusion_figure(counts, class_names, title):
     image = axes.imshow(shares, cmap=SHARE_MAP, vmin=0, vmax=1)
     _draw_cell_borders(axes, len(class_names))
     _name_classes(axes, class_names, totals)
-    _write_cells(axes, image, shares, counts)
+    if len(class_names) <= TEXT_CLASSES:
+        _write_cells(axes, image, shares, counts)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=28, pad=0.03)
     bar.set_label("Share of the true class")
     bar.outline.set_visible(False)
@@ -189,19 +211,23 @@ def _draw_cell_borders(axes, classes):
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.grid(which="minor", color="white", linewidth=1.5 if classes <= TEXT_CLASSES else 0.4)
     axes.tick_params(which="both", length=0)
 
 
 def _name_classes(axes, class_names, totals):
     """Write the names beside rows and columns; those of the columns slanted where they would overlap."""
     classes = len(class_names)
-    size = float(np.clip(90 / classes, 8, 10))
-    names = [wrapped(name, 18) for name in class_names]
-    slanted = max(len(line) for name in names for line in name.splitlines()) * classes > 70
-    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-    axes.set_xticks(range(classes), class_names if slanted else names, fontsize=size, **slant)
-    separator = "  " if classes > 10 else "\n"
+    many = classes > 10
+    size = float(np.clip(200 / classes, 5.5, 8 if many else 10))
+    names = [shortened(name, 16) if many else label(name, 18) for name in class_names]
+    columns, slant = names, {}
+    if max(len(line) for name in names for line in name.splitlines()) * classes > 70:
+        columns = [shortened(name, 16 if many else 24) for name in class_names]
+        slant = {"rotation": 90, "va": "center"} if many else {"rotation": 45}
+        slant |= {"ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(classes), columns, fontsize=size, **slant)
+    separator = "  " if many else "\n"
     rows = [f"{name}{separator}n = {total:,}" for name, total in zip(names, totals, strict=True)]
     axes.set_yticks(range(classes), rows, fontsize=size)
     axes.set_xlabel("Predicted class", weight="bold", labelpad=8)
@@ -235,7 +261,7 @@ def _text_colour(rgba):
 
 
 @style.context(STYLE)
-def comparison_figure(folds, summary, differences, title="Comparison of the models", interval="95% interval"):
+def comparison_figure(folds, summary, differences, chance, title="Comparison of the models", interval="95% interval"):
     """Models side by side: every fold, the mean and its interval; below, the paired differences between models.
 
     Args:
@@ -244,6 +270,7 @@ def comparison_figure(folds, summary, differences, title="Comparison of the mode
             Models stand in the order of their first row. low and high may be NaN: no interval is drawn then.
         differences: DataFrame with the columns model, versus, measure, mean, low, high; mean is model minus versus,
             paired over the folds. Drawn only where there are at least two models.
+        chance: for each of the two measures, what it is without looking at the images.
         title: heading of the figure.
         interval: what low and high are, for the legend.
     """
@@ -258,13 +285,14 @@ def comparison_figure(folds, summary, differences, title="Comparison of the mode
         axes = figure.add_subplot(grid[0, column], sharex=first, sharey=first)
         axes.tick_params(axis="y", length=0, labelleft=column == 0)
         _draw_models(axes, series, models, folds, summary)
+        axes.axvline(chance[series.column], **CHANCE_LINE)
         first = first or axes
-    first.set_yticks(range(len(models)), [wrapped(model, 22) for model in models], fontsize=10)
+    first.set_yticks(range(len(models)), [label(model, 22) for model in models], fontsize=10)
     first.set_ylim(len(models) - 0.45, -0.6)
     first.margins(x=0.08)
     if with_differences:
         _draw_differences(figure.add_subplot(grid[1, :]), pairs, differences)
-    figure.legend(handles=_comparison_legend(interval), loc="outside lower center", ncols=3)
+    figure.legend(handles=_comparison_legend(chance, interval), loc="outside lower center", ncols=2)
     set_heading(figure, title)
     return figure
 
@@ -292,26 +320,34 @@ def _draw_differences(axes, pairs, differences):
             chosen = (differences["model"] == model) & (differences["versus"] == versus)
             row = differences[chosen & (differences["measure"] == series.column)].iloc[0]
             _draw_interval(axes, row, position + offset, series)
-            end = (np.nanmax([row["mean"], row["high"]]), position + offset)
-            _write_value(axes, end, f"{row['mean']:+.3f}", series.colour, (6, 0), ha="left", va="center")
-    axes.set_yticks(range(len(pairs)), [f"{model}\nminus {versus}" for model, versus in pairs])
+            # The value stands on the side away from zero, so that the line at zero does not cross it.
+            side, end = (6, "high") if row["mean"] >= 0 else (-6, "low")
+            place = (row["mean"] if math.isnan(row[end]) else row[end], position + offset)
+            alignment = {"ha": "left" if side > 0 else "right", "va": "center"}
+            _write_value(axes, place, f"{row['mean']:+.3f}", series.colour, (side, 0), **alignment)
+    axes.set_yticks(
+        range(len(pairs)), [f"{shortened(model, 22)}\nminus {shortened(versus, 22)}" for model, versus in pairs]
+    )
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_title("Paired differences over the same folds")
     axes.set_xlabel("Difference (right of zero: the model named first is better)")
     axes.grid(axis="x")
-    # Room for the value that stands right of the longest interval.
+    # Room for the values that stand beside the longest intervals.
     left, right = axes.get_xlim()
-    axes.set_xlim(left, right + 0.06 * (right - left))
+    room = 0.07 * (right - left)
+    axes.set_xlim(left - room, right + room)
 
 
-def _comparison_legend(interval):
+def _comparison_legend(chance, interval):
     handles = [Line2D([], [], color=GREY, ls="", marker="o", ms=4, alpha=0.6, label="one fold")]
     for _, name, colour, marker, _ in MEASURES:
-        label = f"{name.lower()}: mean, {interval}"
+        text = f"{name.lower()}: mean, {interval}"
         handles.append(
-            Line2D([], [], color=colour, lw=2.4, marker=marker, ms=MARKER_SIZES[marker], mec="white", label=label)
+            Line2D([], [], color=colour, lw=2.4, marker=marker, ms=MARKER_SIZES[marker], mec="white", label=text)
         )
+    levels = f"{chance['accuracy']:.3f}, {chance['balanced_accuracy']:.3f} balanced"
+    handles.append(Line2D([], [], label=f"always the most frequent class: {levels}", **CHANCE_LINE))
     return handles
 
 
@@ -328,4 +364,60 @@ def _draw_interval(axes, row, position, series):
 
 
 def _write_value(axes, place, text, colour, offset, **alignment):
-    axes.annotate(text, place, offset, textcoords="offset points", color=colour, fontsize=9, weight="bold", **alignment)
+    # A white edge keeps the digits readable where a line passes behind them.
+    edge = [withStroke(linewidth=3, foreground="white")]
+    font = {"color": colour, "fontsize": 9, "weight": "bold", "path_effects": edge}
+    axes.annotate(text, place, offset, textcoords="offset points", **font, **alignment)
+
+
+class Mistakes(NamedTuple):
+    """The mistakes of one true class that are shown.
+
+    images: (k, h, w), grey values as uint8, or as float in [0, 1]; the most confident mistake first.
+    predicted: the k predicted classes.
+    probabilities: the k probabilities of the predicted classes.
+    total: how many mistakes there are.
+    """
+
+    images: np.ndarray
+    predicted: list
+    probabilities: list
+    total: int
+
+
+@style.context(STYLE)
+def misclassified_figure(rows, title, columns):
+    """The most confident mistakes of each true class, with the predicted classes and their probabilities.
+
+    Args:
+        rows: {true class: Mistakes}, one row of the picture for each entry that has mistakes, in this order.
+        title: heading of the figure.
+        columns: how many images a row has room for.
+    """
+    shown = {name: mistakes for name, mistakes in rows.items() if mistakes.total}
+    if not shown:
+        figure = Figure(figsize=(WIDTH, 1.5))
+        set_heading(figure, title)
+        figure.text(0.5, 0.4, "No image is misclassified.", ha="center", va="center", color=GREY)
+        return figure
+    height, width = next(iter(shown.values())).images.shape[1:]
+    sheet = np.full((len(shown) * columns, height, width), np.nan)
+    for row, mistakes in enumerate(shown.values()):
+        sheet[row * columns : row * columns + len(mistakes.images)] = grey(mistakes.images)
+    figure = Figure(figsize=(WIDTH, 1.5 + len(shown) * (0.4 + 1.1 * height / width)))
+    axes = figure.add_subplot()
+    centres = draw_tiles(axes, sheet, columns, gap=0.08, colour_map="gray", headroom=0.36)
+    for row, mistakes in enumerate(shown.values()):
+        places = centres[row * columns :][: len(mistakes.images)]
+        for (x, y), name, probability in zip(places, mistakes.predicted, mistakes.probabilities, strict=True):
+            above = y - height / width / 2 - 0.04
+            text = f"{shortened(name, 14)}\n{probability:.2f}"
+            axes.text(x, above, text, ha="center", va="bottom", fontsize=7, in_layout=False)
+    names = [f"{label(name, 18)}\n{mistakes.total:,} wrong" for name, mistakes in shown.items()]
+    axes.set_yticks(centres[::columns, 1], names, fontsize=9)
+    note = "Left: the true class. Above each image: the predicted class and its probability."
+    others = len(rows) - len(shown)
+    set_note(axes, f"{note} Classes without a mistake: {others}." if others else note)
+    set_heading(figure, title)
+    close_slack(figure, axes)
+    return figure

@@ -19,6 +19,7 @@ from fercv.figures.drawing import (
     own_scale,
     set_heading,
     set_note,
+    shortened,
 )
 
 
@@ -41,15 +42,16 @@ def saliency_figure(originals, heat, masked, true_names, predicted_names, probab
     panels = figure.subplots(1, 3)
     columns = [
         ("Original", grey(originals), "gray"),
-        ("Saliency, normalized", heat, HEAT_MAP),
-        (f"Pixels above {threshold:g},\nothers: image mean", grey(masked), "gray"),
+        ("Saliency,\nnormalized", heat, HEAT_MAP),
+        (f"Above {threshold:g},\nothers: mean", grey(masked), "gray"),
     ]
     for axes, (name, images, colour_map) in zip(panels, columns, strict=True):
         centres = draw_tiles(axes, images, columns=1, gap=0.05, colour_map=colour_map)
         axes.set_title(name, loc="center", weight="normal")
     right = [true == predicted for true, predicted in zip(true_names, predicted_names, strict=True)]
     labels = [
-        f"true: {true}\npredicted: {predicted} ({probability:.2f})\n{'✓ right' if is_right else '✗ wrong'}"
+        f"true: {shortened(true, 20)}\npredicted: {shortened(predicted, 20)}\n"
+        f"{'✓ right' if is_right else '✗ wrong'} ({probability:.2f})"
         for true, predicted, probability, is_right in zip(
             true_names, predicted_names, probabilities, right, strict=True
         )

@@ -27,8 +27,8 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
     """VGG16 (Simonyan & Zisserman 2015, arXiv:1409.1556) with batch normalization after each leaky ReLU.
 
     Five blocks of 3x3 convolutions, each closed by 2x2 max-pooling, then three hidden dense layers with dropout. At
-    width 1.0 on 48x48 images and 7 classes it has 37,716,999 parameters. The layer names are the report's,
-    whose naming scheme changes within block 3.
+    width 1.0 on 48x48 images and 7 classes it has 37,716,999 parameters. The layer names are those of the original
+    report, whose naming scheme changes within block 3.
 
     Args:
         layers: `keras.layers`, or a stand-in for it.
@@ -69,16 +69,16 @@ def cnn(layers, image_shape, classes, *, width=1.0, dropout=0.5, batch_normaliza
 
 
 def fc(layers, image_shape, classes, *, width=1.0, dropout=0.0):
-    """The report's fully connected net: 20 plain hidden layers on the pixels, about as many parameters as `cnn`.
+    """The fully connected net of the original report: 20 plain hidden layers, about as many parameters as `cnn`.
 
     It has 38,211,079 parameters at width 1.0 on 48x48 images and 7 classes. So many plain layers learn only if their
-    initial weights preserve the variance, see He et al. 2015 (arXiv:1502.01852), section 2.2. The report doesn't name
-    the activation. Here it is a leaky ReLU, as in the report's `cnn`: with it the plateau at the start of training is
-    shorter than with a ReLU.
+    initial weights preserve the variance, see He et al. 2015 (arXiv:1502.01852), section 2.2. The original report
+    doesn't name the activation. Here it is a leaky ReLU, as in that report's `cnn`: with it the plateau at the start of
+    training is shorter than with a ReLU.
 
     Args:
         layers: `keras.layers`.
-        image_shape: (height, width, 1); the model takes the pixels as one row, as the report's did.
+        image_shape: (height, width, 1); the model takes the pixels as one row, as in the original report.
         classes: number of classes.
         width: factor on the number of units of every hidden layer.
         dropout: share of the units that are dropped in training after each hidden layer; 0 adds no dropout layers.

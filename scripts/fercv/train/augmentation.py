@@ -1,7 +1,7 @@
 """Random variants of the training images, as Keras' ImageDataGenerator draws them.
 
-The report trained with that class. Keras keeps it only as deprecated code that moves one image at a time; here a batch
-is moved at once by `keras.ops.image.affine_transform`, with the same parameters and the same matrices.
+The original report trained with that class. Keras keeps it only as deprecated code that moves one image at a time; here
+a batch is moved at once by `keras.ops.image.affine_transform`, with the same parameters and the same matrices.
 """
 
 import numpy as np

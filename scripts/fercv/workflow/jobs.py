@@ -25,7 +25,7 @@ def run(main, snakemake) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     terminal = logging.StreamHandler()
     terminal.addFilter(is_for_the_terminal)
-    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    terminal.setFormatter(TerminalFormatter())
     log = logging.getLogger("fercv")
     log.addHandler(terminal)
     log.setLevel(logging.INFO)
@@ -55,6 +55,14 @@ def run(main, snakemake) -> None:
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+class TerminalFormatter(logging.Formatter):
+    """A message in one line; a warning is marked as such."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a message."""
+        return ("WARNING: " if record.levelno == logging.WARNING else "") + record.getMessage()
 
 
 def is_for_the_terminal(record: logging.LogRecord) -> bool:

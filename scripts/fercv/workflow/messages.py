@@ -4,9 +4,10 @@ It imports the standard library and PyYAML only, since the Snakefile needs it at
 """
 
 import contextlib
+import datetime
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +15,7 @@ import yaml
 
 from fercv.workflow.errors import InputError
 
-NAME = "a name of letters, digits, - and _ that begins with a letter"
+NAME = "a name of at most 64 letters, digits, - and _ that begins with a letter"
 TYPE_NAMES = {
     "integer": "a whole number",
     "number": "a number",
@@ -61,24 +62,29 @@ def refusal(files: Sequence[str], key: Sequence, text: str, *value: object) -> I
     return InputError(f"{origin(files, key, *value)}: {dotted(key)} {text}")
 
 
-def explain(error, files: Sequence[str]) -> InputError:
-    """The InputError for an error that jsonschema found in the configuration; for `files` see `origin`."""
+def explain(error, files: Sequence[str], fits: Callable[[object], bool]) -> InputError:
+    """The InputError for an error that jsonschema found in the configuration.
+
+    Args:
+        error: jsonschema's.
+        files: see `origin`.
+        fits: whether the rule that the error is about accepts another value.
+    """
     path, value, rule = list(error.absolute_path), error.instance, error.schema
     if error.validator == "additionalProperties":
         known = rule.get("properties", {})
         key = next(key for key in value if key not in known)
+        if str(key).startswith("?"):
+            return refusal(files, [*path, key], "is an expression of YTE, which is not computed; write plain settings")
         return refusal(files, [*path, key], f"is unknown{did_you_mean(key, known)}; known here: {names(known)}")
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in value)
         return refusal(files, path, f"lacks the key {legible(missing)}; config.yaml shows it")
     if "propertyNames" in error.absolute_schema_path:
         return refusal(files, [*path, value], f"is no name, expected {NAME}; rename it, or quote it if it is one")
-    hint = ""
-    if isinstance(value, str) and rule.get("type") in ("number", "integer"):
-        with contextlib.suppress(ValueError):
-            hint = f" (YAML reads {value} as a text: write {float(value)!r}, without quotes)"
-    if isinstance(value, str) and "enum" in rule:
-        hint = did_you_mean(value, rule["enum"])
+    hint = did_you_mean(value, rule["enum"]) if isinstance(value, str) and "enum" in rule else quoting(value, fits)
+    if isinstance(value, float) and "integer" in rule.get("type", ()):
+        hint = ", as a whole number"
     return refusal(files, path, f"is {shown(value)}, expected {expected(error.validator, rule)}{hint}", value)
 
 
@@ -91,6 +97,29 @@ def expected(validator: str, rule: Mapping) -> str:
     types = rule.get("type", [])
     types = [types] if isinstance(types, str) else types
     return " or ".join(TYPE_NAMES[name] for name in types) or f"what {validator} asks"
+
+
+def quoting(value: object, fits: Callable[[object], bool]) -> str:
+    """How to write a value that YAML has read as another type than it was meant as; nothing if that is not the mistake.
+
+    Args:
+        value: what YAML has read. To YAML, 1e5 and "3" are texts, and 2024 and yes are not.
+        fits: whether a value is accepted in its place.
+    """
+    if not isinstance(value, str):
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else shown(value)
+        is_scalar = isinstance(value, int | float | datetime.date)
+        return f" (YAML reads it as no text: put it in quotes, such as {json.dumps(text)})" * (is_scalar and fits(text))
+    meant = []
+    for read in (lambda text: yaml.SafeLoader.bool_values[text.casefold()], int, float, lambda text: int(float(text))):
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            meant.append(read(value))
+    for other in meant:
+        if fits(other):
+            # YAML takes neither 1e-07, as Python writes it, nor 1e5 for a number.
+            written = yaml.safe_dump(other).split()[0]
+            return f" (YAML reads {legible(value)} as a text: write {written}, without quotes)"
+    return ""
 
 
 def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
@@ -142,6 +171,8 @@ def dotted(key: Sequence) -> str:
 
 
 def shown(value: object) -> str:
-    """A value for a message, cut where it is long."""
-    text = repr(value)
+    """A value for a message as YAML writes it, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = str(value) if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

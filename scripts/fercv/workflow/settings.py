@@ -4,6 +4,7 @@ It imports the standard library, PyYAML and jsonschema only, since the Snakefile
 """
 
 import copy
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from fercv.workflow.messages import (
     explain,
     legible,
     names,
+    quoting,
     read_config,
     refusal,
     refuse,
@@ -28,6 +30,8 @@ from fercv.workflow.messages import (
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 RESERVED = ("index", "label", "usage", "true", "in_training")
+# What stands in the folder of an experiment beside a folder for each model.
+FOLDERS = ("data", "logs", "checkpoints", "benchmarks")
 
 
 def check_syntax(path: str | Path) -> None:
@@ -63,7 +67,7 @@ def check_syntax(path: str | Path) -> None:
         found = "nothing" if content is None else legible(content)
         raise InputError(f"{path}: {found} found, a block of keys expected; restore it")
     if "__use_yte__" in content:
-        raise InputError(f"{path}: __use_yte__ would have Snakemake run code of this file; take it out")
+        raise InputError(f"{path}: __use_yte__ has Snakemake run code of this file; take it out")
 
 
 def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
@@ -95,7 +99,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     check_folds(config, files)
     check_layers(config, files)
     check_classes(config, files)
-    check_images(config, files)
+    check_images(config, scale_name, files)
     return config
 
 
@@ -115,7 +119,7 @@ def check_schema(config: Mapping, schema: Mapping, files: Sequence[str]) -> None
     finite = whole.redefine("number", lambda _, value: is_number(value))
     validator = validators.extend(Draft202012Validator, type_checker=finite)(schema)
     for error in sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path]):
-        raise explain(error, files)
+        raise explain(error, files, validator.evolve(schema=error.schema).is_valid)
 
 
 def check_experiment(config: Mapping, files: Sequence[str]) -> None:
@@ -138,22 +142,40 @@ def take_scale(config: dict, files: Sequence[str]) -> tuple[str, Mapping]:
     if name not in scales:
         refuse(files, ["scale"], name, f"which is not among scales: {names(scales)}{did_you_mean(name, scales)}")
     if name == "demo" and config["data"]["source"] != "synthetic":
-        mending = "set scale: full, or one of your own under `scales`"
+        mending = "set scale: small or full, or one of your own under `scales`"
         refuse(files, ["scale"], name, f"which is made for the built-in faces; {mending}")
     return name, scales[name]
 
 
 def check_model_names(config: Mapping, scale_name: str, scale: Mapping, files: Sequence[str]) -> None:
-    """Refuse models, and definitions in the chosen scale, that `definitions` doesn't name."""
-    known = config["definitions"]
+    """Refuse models, and definitions in the chosen scale, that `definitions` doesn't name, and unfit names of models.
+
+    File systems of macOS and Windows don't tell upper from lower case.
+    """
+    known, folders = config["definitions"], {}
+    for name in known:
+        if name.casefold() in FOLDERS:
+            folder = f"results/{config['experiment']}/{name.casefold()}"
+            text = f"is unfit as a name of a model: {folder} is for something else; rename it"
+            raise refusal(files, ["definitions", name], text)
     for name in config["models"]:
         if name not in known:
             hint = did_you_mean(name, known)
             refuse(files, ["models"], name, f"which is not among definitions: {names(known)}{hint}")
+        other = folders.setdefault(name.casefold(), name)
+        if other != name:
+            refuse(files, ["models"], name, f"which differs from {other} in case only; rename one of them")
+        check_repetition(name, files, ["models"])
     for name in scale.get("definitions", {}):
         if name not in known:
             key = ["scales", scale_name, "definitions"]
             refuse(files, key, name, f"which is not among definitions{did_you_mean(name, known)}")
+
+
+def check_repetition(name: str, files: Sequence[str], key: Sequence) -> None:
+    """Refuse a name that Snakemake takes for a sign of an endless recursion: it ends with 20 times the same."""
+    if re.search(r"(.+)\1{19}$", name):
+        refuse(files, key, name, "which ends with 20 times the same; choose another name")
 
 
 def complete_definition(name: str, definition: Mapping, schema: Mapping, files: Sequence[str]) -> dict:
@@ -182,7 +204,8 @@ def architecture_settings(name: str, definition: Mapping, files: Sequence[str]) 
         default = settings[setting]
         fits, expected = check_setting(setting, value, default)
         if not fits:
-            refuse(files, key, value, f"expected {expected}")
+            hint = quoting(value, lambda other, key=setting, default=default: check_setting(key, other, default)[0])
+            refuse(files, key, value, f"expected {expected}{hint}")
         settings[setting] = float(value) if isinstance(default, float) else value
     return settings
 
@@ -200,6 +223,10 @@ def check_setting(setting: str, value: object, default: object) -> tuple[bool, s
         return isinstance(value, bool), TYPE_NAMES["boolean"]
     if isinstance(default, float):
         return is_number(value), TYPE_NAMES["number"]
+    if isinstance(default, int):
+        return isinstance(value, int) and is_number(value), TYPE_NAMES["integer"]
+    if isinstance(default, str):
+        return isinstance(value, str), TYPE_NAMES["string"]
     return isinstance(value, list if isinstance(default, tuple) else type(default)), f"of the kind of {default!r}"
 
 
@@ -219,6 +246,7 @@ def check_layers(config: Mapping, files: Sequence[str]) -> None:
             key = [block, "layers"]
             if layer not in known:
                 refuse(files, key, layer, f"which no definition has{did_you_mean(layer, known)}")
+            check_repetition(layer, files, key)
             if block == "feature_maps" and not known[layer]:
                 mending = "choose a layer before the first dense or flattening one"
                 refuse(files, key, layer, f"which has no height and width; {mending}")
@@ -256,18 +284,23 @@ def check_classes(config: Mapping, files: Sequence[str]) -> None:
             )
         if not name.isprintable():
             refuse(files, key, name, "expected names without line breaks and other hidden characters")
+        # Snakemake reads some of these as wildcards, and its report writes the names into a script of its page.
+        if set(name) & set("{}<>"):
+            refuse(files, key, name, "expected names without any of { } < >, for Snakemake and its report")
         seen.add(name.casefold())
     if data["source"] == "synthetic" and list(data["classes"]) != list(SYNTHETIC_CLASSES):
         refuse(files, key, data["classes"], f"but the built-in faces show {names(SYNTHETIC_CLASSES)}")
 
 
-def check_images(config: Mapping, files: Sequence[str]) -> None:
+def check_images(config: Mapping, scale_name: str, files: Sequence[str]) -> None:
     """Refuse a size that the built-in faces can't have, and a scale with too few images for other settings."""
     data, images = config["data"], config["data"]["images"]
     if data["source"] == "synthetic" and data["image_size"][0] != data["image_size"][1]:
         refuse(files, ["data", "image_size"], data["image_size"], "but the built-in faces are square")
     if images is not None and images < config["folds"]["number"]:
-        refuse(files, ["scales"], images, "fewer images than folds.number")
+        number = config["folds"]["number"]
+        text = f"fewer images than folds.number, which is {number}; choose more images or fewer folds"
+        refuse(files, ["scales", scale_name, "images"], images, text)
     if images is not None and config["feature_maps"]["image"] >= images:
         image, key = config["feature_maps"]["image"], ["feature_maps", "image"]
         refuse(files, key, image, f"expected at most {images - 1}, the last image")

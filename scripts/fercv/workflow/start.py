@@ -36,6 +36,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         which outputs it has begun. With `--persistence-backend db` it keeps the marks in a database.
     """
     with exit_on_input_error():
+        # Snakemake has read these files already. It reads them only once if they are pipes.
+        for file in filter(Path.is_file, map(Path, workflow.overwrite_configfiles)):
+            check_syntax(file)
         config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
         source = config["data"]["source"]
         files = [] if source == "synthetic" else source_files(source)

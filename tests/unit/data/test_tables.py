@@ -1,6 +1,5 @@
 """Every table comes back as it was written: texts as texts, numbers as numbers, whatever they look like."""
 
-import io
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -20,38 +19,52 @@ from fercv.data.tables import (
     COMPARISON,
     METRICS,
     PER_CLASS,
-    PREDICTIONS,
     SAMPLES,
     SUMMARY,
+    TEXT,
+    Kind,
     confusion_matrix_table,
     is_training,
     predictions_table,
     read_confusion_matrix,
+    read_predictions,
     read_table,
     write_table,
 )
 
-TYPES = {name: value for name, value in vars(tables).items() if name.isupper() and isinstance(value, dict)}
+KINDS = {
+    name: value
+    for name, value in vars(tables).items()
+    if name.isupper() and isinstance(value, dict) and isinstance(next(iter(value.values())), Kind)
+}
 # Names that a reader of csv files may take for numbers, truth values, missing values or the end of a field or row.
 ODD = [
     "NA", "null", "None", "nan", "1", "01", "1.0", "1e5", "inf", "true", "False", "-", "é 脸", 'a,"b"', "a\rb", "a\nb",
 ]  # fmt: skip
 
 
+RECORD = '{"software": {}, "precision": "float32", "predictions_sha256": "another"}'
+
+
 def table_of(types):
-    """A table with the given columns. Its texts are the odd names."""
+    """A table with the given columns. Its texts are the odd names, where any text may stand."""
     numbers = np.arange(len(ODD))
-    fractions = np.random.default_rng(0).random(len(ODD)) * 10.0 ** (numbers - 8)
-    values = {"str": ODD, "int64": numbers, "float64": fractions}
-    return pd.DataFrame({name: values[kind] for name, kind in types.items()})
+    fractions = np.random.default_rng(0).random(len(ODD)) * 10.0**-numbers
+    return pd.DataFrame({name: values_of(kind, numbers, fractions) for name, kind in types.items()})
 
 
-@pytest.mark.parametrize("name", TYPES)
+def values_of(kind, numbers, fractions):
+    if kind.choices:
+        return [kind.choices[number % len(kind.choices)] for number in numbers]
+    return {"str": ODD, "int64": numbers + int(max(0, kind.lowest)), "float64": fractions}[kind.dtype]
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_table_comes_back_as_it_was(tmp_path, name):
-    table = table_of(TYPES[name])
+    table = table_of(KINDS[name])
     write_table(table, tmp_path / "table.csv")
-    read = read_table(tmp_path / "table.csv", TYPES[name])
-    assert {column: str(kind) for column, kind in read.dtypes.items()} == dict(TYPES[name])
+    read = read_table(tmp_path / "table.csv", KINDS[name])
+    assert list(map(str, read.dtypes)) == [kind.dtype for kind in KINDS[name].values()]
     pd.testing.assert_frame_equal(read, table)
 
 
@@ -59,7 +72,7 @@ def test_a_table_comes_back_as_it_was(tmp_path, name):
 @pytest.mark.parametrize("types", [SAMPLES, COMPARISON], ids=["samples", "comparison"])
 def test_a_column_of_one_odd_name_alone_stays_text(tmp_path, types, odd):
     """If all values of a column look like numbers, a reader that guesses types is wrong."""
-    table = table_of(types).assign(**{name: odd for name, kind in types.items() if kind == "str"})
+    table = table_of(types).assign(**{name: odd for name, kind in types.items() if kind == TEXT})
     write_table(table, tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv", types), table)
 
@@ -77,16 +90,10 @@ def test_lines_end_in_a_line_feed_and_the_index_is_not_written(tmp_path):
     assert (tmp_path / "folds.csv").read_bytes() == b"index,fold\n3,1\n5,0\n"
 
 
-def test_some_columns_can_be_read_alone(tmp_path):
-    write_table(table_of(SAMPLES), tmp_path / "samples.csv")
-    read = read_table(tmp_path / "samples.csv", SAMPLES, ["label", "source"])
-    pd.testing.assert_frame_equal(read, table_of(SAMPLES)[["label", "source"]])
-
-
 def test_whole_probabilities_and_measures_are_fractions_too(tmp_path):
     table = predictions_table([4, 2], [0, 1], np.array([[0, 1], [1, 0]]), ["NA", "1"])
     write_table(table, tmp_path / "predictions.csv")
-    read = read_table(tmp_path / "predictions.csv", PREDICTIONS)
+    read = read_predictions(tmp_path / "predictions.csv", ["NA", "1"])
     assert list(read.columns) == ["index", "label", "NA", "1"]
     assert list(map(str, read.dtypes)) == ["int64", "int64", "float64", "float64"]
 
@@ -95,8 +102,7 @@ def test_float32_probabilities_survive(tmp_path):
     probabilities = np.random.default_rng(1).dirichlet(np.ones(7), 500).astype(np.float32)
     table = predictions_table(np.arange(500), np.zeros(500, int), probabilities, list("abcdefg"))
     write_table(table, tmp_path / "predictions.csv")
-    content = io.BytesIO((tmp_path / "predictions.csv").read_bytes())
-    read = read_table(content, PREDICTIONS)[list("abcdefg")].to_numpy(np.float32)
+    read = read_predictions(tmp_path / "predictions.csv", list("abcdefg"))[list("abcdefg")].to_numpy(np.float32)
     np.testing.assert_array_equal(read, probabilities)
 
 
@@ -122,9 +128,9 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
     for model in models:
         (tmp_path / model).mkdir()
         for fold in folds:
-            table = predictions_table(range(30), rng.integers(3, size=30), rng.dirichlet([1, 1, 1], 30), classes)
+            table = predictions_table(range(30), np.arange(30) % 3, rng.dirichlet([1, 1, 1], 30), classes)
             write_table(table, tmp_path / model / f"{fold}.csv")
-            (tmp_path / model / f"{fold}.json").write_text('{"software": {}, "precision": "float32"}')
+            (tmp_path / model / f"{fold}.json").write_text(RECORD)
         files = {name: tmp_path / model / f"{name}.csv" for name in ("matrix", "metrics", "summary", "per_class")}
         shared = {"wildcards": SimpleNamespace(model=model), "params": SimpleNamespace(classes=classes, folds=folds)}
         shared["input"] = SimpleNamespace(
@@ -143,7 +149,7 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
     metrics, comparison = [tmp_path / model / "metrics.csv" for model in models], tmp_path / "comparison.csv"
     shared = {
         "params": SimpleNamespace(models=models),
-        "input": SimpleNamespace(metrics=metrics, comparison=comparison),
+        "input": SimpleNamespace(metrics=metrics, comparison=comparison, summary=[metrics[0].with_name("summary.csv")]),
     }
     compare_models.main(SimpleNamespace(output=SimpleNamespace(comparison=comparison), **shared))
     plot_comparison.main(SimpleNamespace(output=[tmp_path / "comparison.png"], **shared))

@@ -4,7 +4,6 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from fercv.evaluate import measures
-from fercv.workflow.errors import InputError
 
 NAMES = ["angry", "happy", "sad"]
 
@@ -94,9 +93,56 @@ def test_a_certain_mistake_and_an_absent_class_give_finite_measures():
     assert found["log_loss"] == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-5)
 
 
-def test_fold_measures_refuses_other_classes():
-    with pytest.raises(InputError, match="3 probability columns found, expected 2"):
-        measures.fold_measures(make_predictions([0], [[1.0, 0.0, 0.0]]), NAMES[:2])
+def test_chance_by_hand():
+    chance = measures.chance_levels(np.array([6, 2, 0]))
+    assert chance["accuracy"] == 0.75
+    assert chance["balanced_accuracy"] == 0.5
+    # Naming always the first: F1 of 12 / 14 and 0.
+    assert chance["macro_f1"] == pytest.approx(6 / 7 / 2)
+    assert chance["log_loss"] == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
+
+
+@pytest.mark.parametrize("support", [[6, 2, 2], [5, 5, 5], [90, 9, 1]])
+def test_chance_is_what_naming_the_most_frequent_class_measures(support):
+    labels = np.repeat([0, 1, 2], support)
+    chance = measures.chance_levels(np.array(support))
+    named = measures.fold_measures(make_predictions(labels, np.tile([0.8, 0.1, 0.1], (len(labels), 1))), NAMES)
+    for measure in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert named[measure] == pytest.approx(chance[measure])
+    shares = np.tile(np.array(support) / sum(support), (len(labels), 1))
+    assert measures.log_loss(labels, shares) == pytest.approx(chance["log_loss"], rel=1e-6)
+
+
+def weakness(counts, mean, low=np.nan, high=np.nan):
+    counts = np.array(counts)
+    chance = measures.chance_levels(counts.sum(axis=1))["accuracy"]
+    return measures.describe_weakness(counts, NAMES, {"mean": mean, "low": low, "high": high, "chance": chance})
+
+
+def test_a_model_that_names_nearly_one_class_is_described_with_its_figures():
+    text = weakness([[0, 40, 0], [0, 40, 0], [0, 39, 1]], 0.342, 0.3, 0.39)
+    assert "119 of 120 images are predicted as happy, and 40 are" in text
+    assert "the accuracy of 0.342 (95 % interval 0.300 to 0.390) is not beyond doubt above 0.333" in text
+    assert "always naming angry" in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "figures", "warned"),
+    [
+        ([[30, 5, 5], [5, 30, 5], [5, 5, 30]], (0.75, 0.6, 0.86), False),
+        ([[16, 12, 12], [12, 16, 12], [12, 12, 16]], (0.4, 0.3, 0.5), True),
+        # Two folds give an interval that reaches nearly everywhere.
+        ([[30, 5, 5], [5, 30, 5], [5, 5, 30]], (0.75, 0.05, 0.99), False),
+        # All folds equal, or only one: without an interval, the mean counts.
+        ([[40, 0, 0], [0, 40, 0], [0, 0, 40]], (1.0,), False),
+        ([[20, 20, 0], [20, 10, 10], [20, 10, 10]], (1 / 3,), True),
+        # A class that most images are of may be named for most of them.
+        ([[960, 2, 2], [4, 14, 0], [4, 0, 14]], (0.988, 0.98, 0.99), False),
+        ([[970, 0, 0], [10, 5, 0], [10, 0, 5]], (0.98, 0.975, 0.985), False),
+    ],
+)
+def test_only_weak_models_are_warned_of(counts, figures, warned):
+    assert bool(weakness(counts, *figures)) == warned
 
 
 def test_per_class_on_pooled_counts():

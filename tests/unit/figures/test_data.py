@@ -19,3 +19,9 @@ def test_samples_show_each_class_in_its_row():
 def test_samples_can_hide_the_names():
     figure = data.samples_figure({name: random_images(2) for name in EMOTIONS}, "Who is it?", show_names=False)
     assert texts_of(figure) == ["Who is it?"]
+
+
+def test_samples_have_their_note_below():
+    assert "Some labels are wrong." in texts_of(
+        data.samples_figure({"a": random_images(2)}, "Samples", note="Some labels are wrong.")
+    )

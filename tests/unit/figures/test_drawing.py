@@ -59,3 +59,10 @@ def test_import_stays_light():
     loaded = set(done.stdout.split())
     assert "matplotlib.figure" in loaded
     assert not loaded & {"matplotlib.pyplot", "tensorflow", "keras", "sklearn", "scipy"}
+
+
+def test_a_long_name_keeps_its_beginning_and_its_end():
+    assert drawing.shortened("angry", 5) == "angry"
+    assert drawing.shortened("an expression of name 12", 12) == "an expr… 12"[:7] + "…e 12"
+    names = {drawing.shortened(f"{'long' * 20}{number:03d}", 16) for number in range(64)}
+    assert len(names) == 64 and max(map(len, names)) == 16

@@ -1,6 +1,17 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from drawings import accuracy_tables, comparison_tables, texts_of
+from drawings import (
+    EMOTIONS,
+    VERY_LONG_NAMES,
+    accuracy_tables,
+    comparison_tables,
+    confusion_of,
+    mistakes_of,
+    random_images,
+    texts_of,
+)
 from matplotlib.colors import to_rgb
 
 from fercv.figures import evaluate
@@ -30,16 +41,17 @@ def test_accuracy_of_one_fold_claims_no_spread():
 
 
 def test_accuracy_tells_where_folds_stopped_early():
-    histories, curves = accuracy_tables(5, 6)
+    histories, curves, chance = accuracy_tables(5, 6)
     curves.loc[curves["epoch"] > 4, "folds"] = 2
-    assert "all 5 folds until here, 2 at the end" in texts_of(evaluate.accuracy_figure(histories, curves, "Accuracy"))
+    texts = texts_of(evaluate.accuracy_figure(histories, curves, chance, "Accuracy"))
+    assert "all 5 folds until here, 2 at the end" in texts
 
 
 @pytest.mark.parametrize("final", [(0.99, 0.995), (0.01, 0.0), (0.6, 0.6)])
 def test_final_accuracies_do_not_overlap(final):
-    histories, curves = accuracy_tables(2, 3)
+    histories, curves, chance = accuracy_tables(2, 3)
     curves["accuracy"], curves["val_accuracy"] = final
-    figure = evaluate.accuracy_figure(histories, curves, "Accuracy")
+    figure = evaluate.accuracy_figure(histories, curves, chance, "Accuracy")
     figure.draw_without_rendering()
     training, validation = (
         next(text for text in figure.axes[0].texts if text.get_text().startswith(name)).get_window_extent()
@@ -82,8 +94,8 @@ def test_confusion_text_stands_out_from_every_colour():
 
 
 def test_comparison_draws_every_fold_mean_and_interval():
-    folds, summary, differences = comparison_tables(["cnn", "fc"])
-    figure = evaluate.comparison_figure(folds, summary, differences)
+    folds, summary, differences, chance = comparison_tables(["cnn", "fc"])
+    figure = evaluate.comparison_figure(folds, summary, differences, chance)
     accuracy, balanced, paired = figure.axes
     drawn = [collection.get_offsets()[:, 0].tolist() for collection in accuracy.collections]
     assert drawn == [folds.loc[folds["model"] == model, "accuracy"].tolist() for model in ("cnn", "fc")]
@@ -107,3 +119,72 @@ def test_comparison_keeps_every_dot_inside_its_panel_and_apart_from_equal_ones()
     assert len(np.unique(dots[:, 0].round(6))) == 1
     assert len(np.unique(dots[:, 1])) == len(dots)
     assert axes.get_xlim()[0] < dots[0, 0] < axes.get_xlim()[1]
+
+
+def test_the_level_of_chance_is_drawn_and_named():
+    figure = evaluate.accuracy_figure(*accuracy_tables(3, 5), "Accuracy")
+    assert any(list(line.get_ydata()) == [0.25, 0.25] for line in figure.axes[0].lines)
+    assert "always the most frequent class, 0.250" in texts_of(figure)
+    figure = evaluate.comparison_figure(*comparison_tables(["cnn", "fc"]))
+    for axes, level in zip(figure.axes, (0.25, 1 / 7), strict=False):
+        assert any(list(line.get_xdata()) == [level, level] for line in axes.lines)
+        assert axes.get_xlim()[0] < level
+    assert "always the most frequent class: 0.250, 0.143 balanced" in texts_of(figure)
+
+
+@pytest.mark.parametrize("mean", [-0.117, -0.004, 0.0, 0.004, 0.117])
+@pytest.mark.parametrize("reach", [0.01, 0.2, np.nan])
+def test_the_line_at_zero_crosses_no_value(mean, reach):
+    folds, summary, differences, chance = comparison_tables(["cnn", "fc", "fc_dropout"])
+    differences.loc[:1, ["mean", "low", "high"]] = mean, mean - reach, mean + reach
+    figure = evaluate.comparison_figure(folds, summary, differences, chance)
+    figure.draw_without_rendering()
+    axes = figure.axes[2]
+    zero = axes.transData.transform((0, 0))[0]
+    for text in axes.texts:
+        extent = text.get_window_extent()
+        assert not extent.x0 < zero < extent.x1
+        assert axes.bbox.x0 <= extent.x0 and extent.x1 <= axes.bbox.x1
+
+
+@pytest.mark.parametrize("names", [VERY_LONG_NAMES, [f"class {number}" for number in range(64)]])
+def test_a_confusion_matrix_of_64_classes_is_large_and_its_names_stand_apart(names):
+    figure = confusion_of(names)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_position().width > 0.4
+    for labels, side in ((axes.get_yticklabels(), "y"), (axes.get_xticklabels(), "x")):
+        extents = [label.get_window_extent() for label in labels]
+        assert len({label.get_text() for label in labels}) == 64
+        places = sorted((getattr(extent, f"{side}0"), getattr(extent, f"{side}1")) for extent in extents)
+        # A text's extent has some room above the letters.
+        overlap = max(end - start for (_, end), (start, _) in pairwise(places))
+        assert overlap < 0.25 * (places[0][1] - places[0][0])
+
+
+def test_mistakes_stand_in_the_row_of_their_true_class():
+    rows = {
+        "angry": evaluate.Mistakes(random_images(2), ["sad", "fear"], [0.98, 0.5], 17),
+        "happy": evaluate.Mistakes(random_images(0), [], [], 0),
+        "sad": evaluate.Mistakes(random_images(1), ["happy"], [0.7], 1),
+    }
+    figure = evaluate.misclassified_figure(rows, "Mistakes", 8)
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["sad\n0.98", "fear\n0.50", "happy\n0.70"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["angry\n17 wrong", "sad\n1 wrong"]
+    assert "Classes without a mistake: 1." in axes.get_xlabel()
+    figure.draw_without_rendering()
+    first, second, last = (text.get_window_extent() for text in axes.texts)
+    assert not first.overlaps(second) and last.y1 < first.y0
+
+
+def test_a_model_without_mistakes_is_told():
+    assert "No image is misclassified." in texts_of(mistakes_of(EMOTIONS[:1]))
+
+
+@pytest.mark.parametrize("names", [EMOTIONS, VERY_LONG_NAMES[:9]])
+def test_names_above_mistakes_do_not_overlap(names):
+    figure = mistakes_of(names)
+    figure.draw_without_rendering()
+    extents = [text.get_window_extent() for text in figure.axes[0].texts[:7]]
+    assert not any(first.overlaps(second) for first, second in pairwise(extents))

@@ -1,8 +1,11 @@
 import copy
+import datetime
+import re
 
 import pytest
 import yaml
 
+from fercv.nets import architectures
 from fercv.workflow.errors import InputError
 from fercv.workflow.settings import (
     SCHEMA,
@@ -85,23 +88,24 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("scales/demo/definitions/cmn", {}, ["'cmn'", "did you mean 'cnn'"]),
         ("seed", -1, ["seed is -1", "from 0 to 4294967295"]),
         ("seed", 1.0, ["seed is 1.0", "whole number"]),
-        ("seed", True, ["seed is True", "whole number"]),
+        ("seed", True, ["seed is true", "whole number"]),
         ("folds/number", 1, ["folds.number is 1", "from 2 to 1000"]),
         ("folds/group_duplicates", "yes please", ["folds.group_duplicates is 'yes please'", "true or false"]),
         ("models", [], ["models is []"]),
         ("models", ["cnn", "cnn"], ["models is ['cnn', 'cnn']"]),
         ("models", ["cmn"], ["'cmn'", "did you mean 'cnn'"]),
         ("scale", "dmeo", ["'dmeo'", "did you mean 'demo'"]),
-        ("data", None, ["data is None", "a block of keys"]),
+        ("data", None, ["data is null", "a block of keys"]),
         ("data/classes", "angry", ["data.classes is 'angry'", "list of the class names"]),
         ("data/image_size", [48], ["data.image_size is [48]", "height and width"]),
-        ("data/image_size", [48, 4], ["data.image_size.1 is 4"]),
+        ("data/image_size", [48, 4], ["data.image_size.1 is 4", "from 8 to 512"]),
+        ("data/image_size", [513, 8], ["data.image_size.0 is 513", "from 8 to 512"]),
         ("data/image_size", [24, 24], ["definitions.cnn", "data.image_size is 24, 24", "32 x 32"]),
         ("data/image_size", [48, 64], ["data.image_size is [48, 64]", "square"]),
         ("data/classes", ["calm", "cross"], ["data.classes", "the built-in faces show angry, disgust"]),
         ("data/classes", ["Happy", "happy"], ["data.classes is 'happy'", "differ in more than case"]),
         ("data/classes", ["index", "usage"], ["data.classes is 'index'", "name columns"]),
-        ("scales/demo/images", 10, ["fewer images than folds.number"]),
+        ("scales/demo/images", 10, ["scales.demo.images is 10", "fewer images than folds.number, which is 20"]),
         ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1799"]),
         ("feature_maps/layers", ["fc1"], ["feature_maps.layers is 'fc1'", "no height and width"]),
         ("definitions/cnn/schedule/warmup", 40, ["definitions.cnn.schedule.warmup is 40", "4 epochs"]),
@@ -124,7 +128,24 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("definitions/a b", {"architecture": "fc"}, ["definitions.a b is no name", "letters, digits"]),
         ("definitions", {1: {"architecture": "fc"}}, ["definitions.1 is no name", "quote it"]),
         ("data/classes", ["calm", "a\nb"], ["data.classes is 'a\\nb'", "hidden characters"]),
+        ("data/classes", ["calm", "</script><script>"], ["data.classes is '</script><script>'", "without < and >"]),
         ("data/classes", ["calm", "\ud800"], ["data.classes is '\\ud800'", "hidden characters"]),
+        ("data/classes", ["calm", "{x}"], ["data.classes is '{x}'", "without any of { } < >"]),
+        ("data/classes", ["calm", "</script>"], ["data.classes is '</script>'", "without any of { } < >"]),
+        ("data/classes", [False, True], ["data.classes.0 is false", 'in quotes, such as "no"']),
+        ("folds/group_duplicates", "yes", ["folds.group_duplicates is 'yes'", "write true, without quotes"]),
+        ("samples/per_class", 12.0, ["samples.per_class is 12.0", "from 1 to 30, as a whole number"]),
+        ("scales/demo/images", 500.5, ["scales.demo.images is 500.5", "as a whole number"]),
+        ("experiment", 2024, ["experiment is 2024", 'in quotes, such as "2024"']),
+        ("experiment", datetime.date(2024, 1, 31), ["experiment is 2024-01-31", 'in quotes, such as "2024-01-31"']),
+        ("experiment", "<demo>", ["experiment is '<demo>'", "letters, digits"]),
+        ("filters/?if True", {"count": 3}, ["filters.?if True is an expression of YTE", "write plain settings"]),
+        ("seed", "1e5", ["seed is '1e5'", "write 100000, without quotes"]),
+        ("seed", "1e-5", ["seed is '1e-5'", "whole number"]),
+        ("definitions/cnn/learning_rate", "1e-7", ["write 1.0e-07, without quotes"]),
+        ("scales/demo/definitions/cnn/settings/width", "1e-3", ["settings.width is '1e-3'", "write 0.001, without"]),
+        ("definitions/Data", {"architecture": "fc"}, ["definitions.Data is unfit as a name", "results/demo/data"]),
+        ("definitions/checkpoints", {"architecture": "fc"}, ["definitions.checkpoints is unfit", "rename it"]),
         ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
     ],
 )
@@ -151,35 +172,94 @@ def rules_of_keys(rule, path=()):
 
 
 def wrong_values(rule):
-    """Values of another type, and values just out of bounds."""
+    """Values of another type, and values just out of bounds; each with what the message must say."""
     kind = rule.get("type", "string")
-    yield WRONG_TYPE[kind if isinstance(kind, str) else kind[0]]
+    yield WRONG_TYPE[kind if isinstance(kind, str) else kind[0]], ""
     if "minimum" in rule:
-        yield rule["minimum"] - 1
+        yield rule["minimum"] - 1, str(rule["minimum"])
     if "maximum" in rule:
-        yield rule["maximum"] + 1
+        yield rule["maximum"] + 1, str(rule["maximum"])
     if "exclusiveMinimum" in rule:
-        yield rule["exclusiveMinimum"]
+        yield rule["exclusiveMinimum"], f"above {rule['exclusiveMinimum']}"
     if "pattern" in rule:
-        yield "../a"
+        yield "../a", "letters, digits"
     if "minItems" in rule or "minProperties" in rule:
-        yield {} if kind == "object" else []
+        yield {} if kind == "object" else [], ""
+    if "uniqueItems" in rule:
+        yield ["cnn", "cnn"], "each once"
     if "enum" in rule:
-        yield "nonsense"
+        yield "nonsense", rule["enum"][0]
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [(key, value) for key, rule in rules_of_keys(SCHEMA_RULES) for value in wrong_values(rule)],
+    ("key", "value", "said"),
+    [(key, value, said) for key, rule in rules_of_keys(SCHEMA_RULES) for value, said in wrong_values(rule)],
 )
-def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config, key, value):
+def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config, key, value, said):
     config = copy.deepcopy(base_config)
     node = config
     *path, last = key.split("/")
     for part in path:
         node = node.setdefault(part, {})
     node[last] = value
-    assert key.replace("/", ".") in refusal(config)
+    line = refusal(config)
+    assert key.replace("/", ".") in line
+    assert said in line
+
+
+def scalars(node, path=()):
+    """Every number and truth value of a configuration, with its path."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if isinstance(value, int | float):
+            yield "/".join(map(str, (*path, key))), value
+        yield from scalars(value, (*path, key))
+
+
+SHIPPED = list(scalars(yaml.safe_load((SCHEMA.parents[1] / "config.yaml").read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize(("key", "value"), SHIPPED, ids=[key for key, _ in SHIPPED])
+def test_what_a_message_says_to_write_is_accepted(base_config, key, value):
+    """Numbers and truth values in quotes, and numbers with an exponent, which YAML reads as texts."""
+    path = [int(part) if part.isdigit() else part for part in key.split("/")]
+    for text in {yaml.safe_dump(value).split()[0]} | (set() if isinstance(value, bool) else {f"{value:e}"}):
+        # A setting that the scale replaces is not looked at.
+        config = copy.deepcopy(base_config) | {"scale": "demo" if path[0] == "scales" else "full"}
+        node = config
+        for part in path[:-1]:
+            node = node[part]
+        node[path[-1]] = text
+        line = refusal(config)
+        node[path[-1]] = yaml.safe_load(re.search(r"write (\S+), without quotes", line)[1])
+        assert node[path[-1]] == value
+        complete_config(config, files=[])
+
+
+@pytest.mark.parametrize("value", [2024, 7, True, datetime.date(2024, 1, 31)])
+def test_a_name_that_yaml_reads_as_something_else_is_accepted_as_the_message_writes_it(base_config, value):
+    config = merge(base_config, {"experiment": value, "scale": "full", "data": {"source": "faces.csv"}})
+    written = re.search(r"in quotes, such as (\".*\")\)", refusal(config))[1]
+    assert complete_config(config | {"experiment": yaml.safe_load(written)}, [])["data"]["source"] == "faces.csv"
+
+
+def test_models_whose_folders_would_be_one_on_some_file_systems_are_refused(base_config):
+    config = changed(base_config, "definitions/CNN", {"architecture": "fc"})
+    assert "models is 'CNN', which differs from cnn in case only" in refusal(config | {"models": ["cnn", "CNN"]})
+    assert complete_config(config | {"models": ["CNN"]}, [])["models"] == ["CNN"]
+
+
+@pytest.mark.parametrize("name", ["a" * 20, "net-" + "ab" * 20])
+def test_a_name_that_ends_in_endless_repetition_is_refused(base_config, name):
+    config = changed(base_config, f"definitions/{name}", {"architecture": "fc"})
+    assert "ends with 20 times the same" in refusal(config | {"models": [name]})
+
+
+def test_a_setting_of_an_own_architecture_has_the_type_of_its_default(base_config, monkeypatch):
+    monkeypatch.setattr(architectures, "settings_of", lambda name: {"filters": 32, "activation": "relu"})
+    for value, expected in [({"filters": True}, "a whole number"), ({"activation": 3}, "a text")]:
+        config = changed(base_config, "definitions/own", {"architecture": "fc", "settings": value})
+        assert f"expected {expected}" in refusal({**config, "definitions": {"own": config["definitions"]["own"]},
+                                                  "models": ["own"], "scale": "full"})  # fmt: skip
 
 
 def test_a_key_that_would_break_the_line_is_quoted(base_config):
@@ -194,7 +274,7 @@ def test_a_missing_block_is_named(base_config):
 
 def test_own_data_may_not_be_trained_at_the_demos_scale(base_config):
     overlay = {"experiment": "mine", "data": {"source": "faces.csv"}}
-    assert "set scale: full" in refusal(merge(base_config, overlay))
+    assert "set scale: small or full" in refusal(merge(base_config, overlay))
 
 
 def test_the_message_names_the_file_that_holds_the_key(base_config, tmp_path):
@@ -232,7 +312,7 @@ UNREADABLE = {
     "NUL": (b"seed: \x00\n", r"line 1: no YAML, the character #0000; delete it"),
     "tag": (b"seed: !!python/object/apply:os.getpid []\n", r"line 1: .* could not determine a constructor for the tag"),
     "name": (b"seed: !!python/name:os.system\n", r"line 1: .* could not determine a constructor for the tag"),
-    "expressions": (b"__use_yte__: true\nseed: ?1 + 1\n", "__use_yte__ would have Snakemake run code of this file"),
+    "expressions": (b"__use_yte__: true\nseed: ?1 + 1\n", "__use_yte__ has Snakemake run code of this file"),
     "date": (b"seed: 2001-99-99\n", "a value that cannot be read, month must be in 1..12"),
     "hex": (b"seed: 0x_\n", "a value that cannot be read"),
     "digits": (b"seed: " + b"9" * 5000 + b"\n", "a value that cannot be read"),

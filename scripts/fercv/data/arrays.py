@@ -1,0 +1,101 @@
+"""The arrays that stages hand to each other: which each file holds, and the one way to read them.
+
+Each dict gives the arrays of one kind of npz file: what their values are, and their shape, a letter for each axis.
+Equal letters stand for equal lengths. In the comments, E stands for the folder `results/<experiment>`, and M for
+`E/<model>`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fercv.data.tables import COUNT, INDEX, SHARE, Kind, refuse_file
+
+GREY = Kind("int64", 0, 255)
+NUMBER = Kind("float64")
+
+# M/saliency.npz: images n, height h, width w, classes k.
+SALIENCY = {
+    "index": (INDEX, "n"),
+    "images": (GREY, "nhw"),
+    "labels": (COUNT, "n"),
+    "probabilities": (SHARE, "nk"),
+    "heat": (SHARE, "nhw"),
+    "masked": (GREY, "nhw"),
+}
+# M/filters_<layer>.npz: filters f, height h, width w, steps s.
+FILTERS = {"filters": (INDEX, "f"), "images": (NUMBER, "fhw"), "activations": (NUMBER, "fs")}
+# M/feature_maps_<layer>.npz: an image of height h and width w; its maps of rows r, columns c, channels f.
+FEATURE_MAPS = {"image": (GREY, "hw"), "maps": (NUMBER, "rcf")}
+
+
+def open_images(path: str | Path, count: int | None = None) -> np.ndarray:
+    """Open E/data/images.npy. The images stay on the disk until they are looked at.
+
+    Args:
+        path: the file.
+        count: how many images samples.csv names.
+
+    Returns:
+        uint8 (images, height, width), memory-mapped.
+
+    Raises:
+        InputError: the file holds no such array, or another number of images.
+    """
+    try:
+        images = np.load(path, mmap_mode="r")
+    except OSError:
+        raise
+    # NumPy names no exceptions for a damaged file: there are many, and they change.
+    except Exception as error:
+        refuse_file(path, f"is no array of images ({error})")
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 3 or not images.size:
+        refuse_file(path, "is no array of images, expected uint8 of three axes: image, row, column")
+    if count is not None and len(images) != count:
+        refuse_file(path, f"has {len(images)} images, but samples.csv beside it has {count} rows")
+    return images
+
+
+def read_arrays(
+    path: str | Path,
+    kinds: Mapping[str, tuple[Kind, str]],
+    lengths: Mapping[str, int] | None = None,
+    below: Mapping[str, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """Read an npz file and check its arrays.
+
+    Args:
+        path: the file.
+        kinds: its arrays: one of the dicts above.
+        lengths: the lengths of axes that are known, by their letters.
+        below: for an array of whole numbers, a number that they must be below, such as the number of classes.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        InputError: the file is no npz, lacks an array, or holds one of other values or of another shape.
+    """
+    try:
+        with np.load(path) as saved:
+            arrays = {name: saved[name] for name in kinds}
+    except OSError:
+        raise
+    # As above: what zipfile, zlib and NumPy raise on a damaged file.
+    except Exception as error:
+        refuse_file(path, f"does not hold the arrays {', '.join(kinds)} ({error})")
+    lengths = dict(lengths or {})
+    for name, (kind, axes) in kinds.items():
+        array = arrays[name]
+        if name in (below or {}):
+            kind = kind._replace(highest=below[name] - 1)
+        if array.dtype.kind not in "uif" or array.ndim != len(axes) or kind.wrong(array).any():
+            refuse_file(path, f"its array {name} is not of {len(axes)} axes with {kind} everywhere")
+        for axis, length in zip(axes, array.shape, strict=True):
+            if lengths.setdefault(axis, length) != length:
+                refuse_file(
+                    path,
+                    f"its array {name} has the shape {array.shape}, which does not fit the others or the experiment",
+                )
+    return arrays
