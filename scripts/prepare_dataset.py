@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from fercv.data.check import check_usages
 from fercv.data.reading import duplicate_groups, read_dataset
+from fercv.data.sources import file_stamps, source_digest, source_files
 from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
 from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
@@ -28,9 +30,9 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write images.npy and samples.csv; for the built-in faces also truth.npz."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
-    (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed)
+    (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed, snakemake.params.content)
     # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
-    check_usages(samples, data["source"], snakemake.config["data"]["held_out"])
+    check_held_out(samples, data["source"], snakemake.config["data"]["held_out"])
     samples.insert(0, "index", np.arange(len(samples)))
     samples["duplicate_group"] = duplicate_groups(images)
     log.info(
@@ -51,7 +53,7 @@ def find_source(built_in):
     return globals()["draw_samples" if built_in else "read_samples"]
 
 
-def draw_samples(data, seed):
+def draw_samples(data, seed, _):
     """Draw the built-in faces: the data set, and the arrays of truth.npz."""
     # The import stands here, because data read from files must not depend on the code that draws.
     from fercv.data.faces import PARTS, draw_faces
@@ -64,9 +66,17 @@ def draw_samples(data, seed):
     return Dataset(faces.images, samples), truth | {"parts": np.array(PARTS)}
 
 
-def read_samples(data, seed):
-    """Read the user's files: the data set, or as many of its rows as the scale asks for. They have no truth."""
+def read_samples(data, seed, content):
+    """Read the user's files: the data set, or as many of its rows as the scale asks for. They have no truth.
+
+    The files must be those with the digest `content` all the time, or samples.csv would be recorded as made from them.
+    """
+    files = source_files(data["source"])
+    before = file_stamps(files)
     images, samples = read_dataset(data["source"], data["classes"], tuple(data["image_size"]))
+    # Whoever puts a changed file back can restore its content and its mtime, but not its ctime.
+    if source_digest(files) != content or file_stamps(files) != before or source_files(data["source"]) != files:
+        raise InputError(f"{data['source']}: changed since Snakemake planned this job; start Snakemake again")
     if data["images"] is not None and data["images"] < len(images):
         chosen = stratified_rows(samples, data["images"], seed)
         images, samples = images[chosen], samples.iloc[chosen].reset_index(drop=True)
@@ -86,16 +96,10 @@ def stratified_rows(samples, count, seed):
     return np.sort(chosen)
 
 
-def check_usages(samples, source, predict_held_out):
-    """Refuse data without training rows, or without the held-out rows that the config promises; warn of unused rows."""
+def check_held_out(samples, source, predict_held_out):
+    """Refuse usages that don't fit the config, see `check_usages`; warn of unused rows."""
+    check_usages(set(samples["usage"]), source, predict_held_out)
     held_out = ~is_training(samples)
-    if held_out.all():
-        raise InputError(
-            f"{source}: no row has the usage Training, found {', '.join(sorted(set(samples['usage'])))}; folds are "
-            "made of Training rows, or of all rows where no usage is given"
-        )
-    if predict_held_out and not held_out.any():
-        raise InputError(f"data.held_out is true, but all rows of {source} are for training; set data.held_out: false")
     if held_out.any() and not predict_held_out:
         log.warning(
             "%d rows of %s are not for training and stay unused; set data.held_out: true to have them predicted",

@@ -246,10 +246,11 @@ def write_cut_gzip(path):
     path.write_bytes(gzip.compress(("emotion,pixels,Usage\n" + 9 * row).encode())[:-9])
 
 
-def write_folder_with_a_broken_image(path):
+def write_folder_with_broken_images(path):
     for name in CLASSES:
         (path / name).mkdir(parents=True)
-        (path / name / "1.png").write_bytes(b"no image")
+        for number in (1, 2):
+            (path / name / f"{number}.png").write_bytes(b"no image")
 
 
 def write_zip_that_leads_out(path):
@@ -262,17 +263,24 @@ def write_zip_that_leads_out(path):
     [
         ("faces.csv", write_csv, r"faces\.csv: row 1 has 3 pixels, expected 48 x 48 = 2304"),
         ("faces.csv.gz", write_cut_gzip, r"faces\.csv\.gz: damaged gzip after row 9 .*; download or pack it again"),
-        ("faces", write_folder_with_a_broken_image, r"angry/1\.png"),
         ("faces.zip", write_zip_that_leads_out, r"faces\.zip: .*\.\./happy/1\.png"),
     ],
-    ids=["csv", "gzip", "folder", "zip"],
+    ids=["csv", "gzip", "zip"],
 )
-def test_bad_data_stop_before_any_training_with_one_line(workflow, name, write, line):
+def test_bad_data_are_refused_with_one_line_before_any_job(workflow, name, write, line):
     write(workflow.folder / name)
-    overlay = {"experiment": "mine", "data": {"source": name}}
+    done = workflow.run(overlay={"experiment": "mine", "data": {"source": name}}, check=False)
+    assert done.returncode == 1
+    assert re.search(line, done.stderr.splitlines()[-1]) and "Traceback" not in done.stderr
+    assert not (workflow.folder / "results/mine").exists()
+
+
+def test_a_broken_image_stops_before_any_training_with_one_line(workflow):
+    write_folder_with_broken_images(workflow.folder / "faces")
+    overlay = {"experiment": "mine", "data": {"source": "faces", "held_out": False}}
     done = workflow.run(overlay=overlay, check=False)
     assert done.returncode != 0
-    check_refusal(done, workflow.folder / "results/mine/logs/prepare_dataset.log", line)
+    check_refusal(done, workflow.folder / "results/mine/logs/prepare_dataset.log", r"angry/1\.png")
     assert not (workflow.folder / "results/mine/data/images.npy").exists()
     assert not (workflow.folder / "results/mine/cnn/folds").exists()
 
@@ -292,6 +300,6 @@ def test_a_model_file_that_is_none_stops_what_looks_into_it_with_one_line(finish
 def check_refusal(done, log, line):
     """One line on the terminal, the same one last in the job's log, and no traceback."""
     assert "Traceback" not in done.stderr
-    (said,) = set(re.findall(r"ERROR: (.*)", done.stderr))
-    assert re.search(line, said)
+    said = done.stderr.rstrip().splitlines()[-1]
+    assert re.search(line, said) and done.stderr.count(said) == 1
     assert log.read_text(encoding="utf-8").splitlines()[-1].endswith(said)

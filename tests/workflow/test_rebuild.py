@@ -353,7 +353,7 @@ CODE = {
     ),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
     "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
-    "reading data": ("fercv/data/csv_files.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
+    "reading data": ("fercv/data/csv_rows.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from fercv.data.check import too_few_samples
 from fercv.workflow.errors import InputError
 
 
@@ -45,11 +46,7 @@ def assign_folds(
         rows = labels == label
         samples, distinct = np.count_nonzero(rows), len(np.unique(groups[rows]))
         if distinct < number:
-            counted = f"{samples} samples" + (f" in {distinct} duplicate groups" if distinct < samples else "")
-            mending = f"lower folds.number to {distinct} or less" if distinct > 1 else "leave the class out"
-            raise InputError(
-                f"{name} has {counted}, fewer than folds.number = {number}: {mending} or add samples of it"
-            )
+            raise too_few_samples(name, samples, distinct, number)
 
     folds = np.full(len(labels), -1, dtype=np.int64)
     splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)

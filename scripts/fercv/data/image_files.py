@@ -6,8 +6,6 @@ compared as numbers. The order in which the file system or the zip lists the fil
 
 import io
 import logging
-import stat
-import textwrap
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -20,19 +18,19 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from fercv.data.sources import cannot_be_read, is_image, natural_key, no_image, walk_files
-from fercv.data.tables import USAGES, Dataset
+from fercv.data.image_names import list_zip, one_line, open_zip, place_images
+from fercv.data.sources import USAGES, cannot_be_read, is_image, natural_key, walk_files
+from fercv.data.tables import Dataset
 from fercv.workflow.errors import InputError
-from fercv.workflow.messages import did_you_mean
 
 log = logging.getLogger("fercv")
 
-SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
 # The formats that IMAGE_SUFFIXES names; JPEG includes MPO. Without this list Pillow would try every format that it
 # knows, and would have Ghostscript run the program in an EPS file.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # Bytes. A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
 LARGEST_ENTRY = 100_000_000
+PIECE = 4096
 
 
 class ImageFile(NamedTuple):
@@ -83,37 +81,10 @@ def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
         InputError: see `read_dataset`; also for names that lead out of the zip, links and encrypted entries.
     """
     path = Path(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except Exception as error:  # its class depends on the place of the damage
-        raise InputError(f"{path}: no zip, or a damaged one ({one_line(error)}); download or pack it again") from None
-    with archive:
-        images, others = {}, []
-        for entry in archive.infolist():
-            name = check_entry(path, entry)
-            if name is None:
-                continue
-            if not is_image(name.name):
-                others.append(name)
-            elif name in images:
-                raise InputError(f"{path}: the entry {str(name)!r} stands in it twice; pack it again")
-            else:
-                images[name] = partial(read_entry, path, archive, entry)
-        return read_image_files(path, list(images.items()), others, classes, image_size, progress)
-
-
-def check_entry(path: Path, entry: zipfile.ZipInfo) -> PurePosixPath | None:
-    """The name of a file of a zip; None for a folder, a hidden file, and what macOS adds."""
-    text = entry.filename.replace("\\", "/")  # as some Windows programs write it
-    name = PurePosixPath(text)
-    if name.is_absolute() or ".." in name.parts:
-        raise InputError(f"{path}: the entry {entry.filename!r} leads out of the zip; pack it again")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise InputError(f"{path}: the entry {entry.filename!r} is a link; pack what it links to")
-    if entry.flag_bits & 1:
-        raise InputError(f"{path}: the entry {entry.filename!r} is encrypted; pack it without a password")
-    ignored = text.endswith("/") or any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return None if ignored else name
+    with open_zip(path) as archive:
+        entries, others = list_zip(path, archive)
+        images = [(name, partial(read_entry, path, archive, entry)) for name, entry in entries.items()]
+        return read_image_files(path, images, others, classes, image_size, progress)
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -122,8 +93,13 @@ def read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> 
         raise InputError(
             f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, too many for an image of a face; take it out"
         )
+    data = bytearray()
     try:
-        return archive.read(entry)
+        # Read in pieces, an entry that declares a wrong size is never unpacked beyond what it declares.
+        with archive.open(entry) as file:
+            while piece := file.read(PIECE):
+                data += piece
+        return bytes(data)
     except Exception as error:  # its class depends on the compression
         raise InputError(
             f"{path}: {entry.filename!r} is damaged ({one_line(error)}); download or pack the zip again"
@@ -148,7 +124,9 @@ def read_image_files(
         image_size: (height, width) in pixels.
         progress: whether a terminal shows a progress bar.
     """
-    files = sort_files(path, images, classes)
+    places, order = place_images(path, [name for name, _ in images], classes), ("", *USAGES)
+    files = [ImageFile(*places[name], str(name), read) for name, read in images]
+    files.sort(key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
     pixels = decode_files(path, files, image_size, progress)
     if others:
         log.warning("files that are no images were left out of %s: %d, such as %r", path, len(others), str(min(others)))
@@ -160,30 +138,6 @@ def read_image_files(
         }
     )
     return Dataset(pixels, samples)
-
-
-def sort_files(
-    path: Path, images: list[tuple[PurePosixPath, Callable[[], bytes]]], classes: Sequence[str]
-) -> list[ImageFile]:
-    """Tell each image's usage and label from its name, and put the images into the order of the samples.
-
-    Raises:
-        InputError: there is no image at all, or none of some class, or an image is in no class folder.
-    """
-    if not images:
-        raise no_image(path)
-    # Sorted first, so that of several mistakes the same one is always reported.
-    images = sorted(images, key=lambda image: image[0])
-    labels = {name.casefold(): label for label, name in enumerate(classes)}
-    if not any(name.isdecimal() for name in classes):
-        labels |= {str(label): label for label in range(len(classes))}
-    wrapping = count_wrapping([name for name, _ in images], labels)
-    files = [ImageFile(*locate(path, name, wrapping, labels, classes), str(name), read) for name, read in images]
-    for label, name in enumerate(classes):
-        if not any(file.label == label for file in files):
-            raise InputError(f"{path}: no image of the class {name!r}; add some, or take it out of data.classes")
-    order = ("", *USAGES)
-    return sorted(files, key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
 
 
 def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int], progress: bool) -> np.ndarray:
@@ -208,45 +162,13 @@ def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]
     return pixels
 
 
-def count_wrapping(names: list[PurePosixPath], labels: dict[str, int]) -> int:
-    """Count the outer folders that all images share and that are no class or split: 1 in fer2013/train/happy/7.jpg."""
-    deepest = max(names, key=lambda name: len(name.parts)).parts
-    for depth, folder in enumerate(deepest[:-2]):
-        shared = all(len(name.parts) > depth + 1 and name.parts[depth] == folder for name in names)
-        if not shared or folder.casefold() in labels or folder.casefold() in SPLITS:
-            return depth
-    return max(0, len(deepest) - 2)
-
-
-def locate(
-    path: Path, name: PurePosixPath, wrapping: int, labels: dict[str, int], classes: Sequence[str]
-) -> tuple[str, int]:
-    """Tell an image's usage and label from its name, e.g. train/happy/Training_17.jpg, below wrapping folders."""
-    folders = list(name.parts[wrapping:-1])
-    split = None
-    if folders and folders[0].casefold() not in labels and folders[0].casefold() in SPLITS:
-        split = SPLITS[folders.pop(0).casefold()]
-    if not folders:
-        raise InputError(
-            f"{path}: {str(name)!r} is in no class folder; expected <class>/<file>, with train/ or test/ above or not"
-        )
-    label = labels.get(folders[0].casefold())
-    if label is None:
-        raise InputError(
-            f"{path}: the folder {folders[0]!r} (of {str(name)!r}) is no class; data.classes has "
-            f"{', '.join(classes)}{did_you_mean(folders[0], classes)}"
-        )
-    prefix = name.name.split("_")[0] if "_" in name.name else ""
-    named = {None: ("Training", "PublicTest", "PrivateTest"), "Test": ("PublicTest", "PrivateTest")}.get(split, ())
-    return prefix if prefix in named else split or "", label
-
-
 def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> tuple[np.ndarray, bool, bool]:
     """Decode an image file to grey.
 
     Colour becomes grey by Pillow's luma transform (ITU-R 601-2). Transparent pixels are laid over white. 16 bits are
-    scaled to 8. Of an animation, the first frame counts. The camera's orientation is applied. An image of another size
-    is resampled bicubically to the height and width asked for, whatever its proportions.
+    scaled to 8, unless no pixel is above 255. Of an animation, the first frame counts. The camera's orientation is
+    applied. An image of another size is resampled bicubically to the height and width asked for, whatever its
+    proportions.
 
     Returns:
         uint8 (height, width); whether its mode was converted; whether it was resized.
@@ -266,8 +188,8 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
             values = np.asarray(image).astype(np.int64)
             if values.min() < 0 or values.max() > 65535:
                 raise ValueError(f"pixels from {values.min()} to {values.max()} are not of 8 or 16 bits")
-            # Pillow's mode I has 32 bits. Some programs store 8-bit images in it.
-            eight_bits = image.mode == "I" and values.max() <= 255
+            # Some programs store 8-bit images in 16 or 32 bits, and do not scale them.
+            eight_bits = values.max() <= 255
             image = Image.fromarray((values if eight_bits else values >> 8).astype(np.uint8))
         elif image.has_transparency_data:
             image = image.convert("RGBA")
@@ -283,8 +205,3 @@ def decode(path: Path, name: str, data: bytes, image_size: tuple[int, int]) -> t
     except Exception as error:  # Pillow's decoders raise many classes on a damaged file
         raise InputError(f"{path}: {name!r} is damaged ({one_line(error)}); replace it or take it out") from None
     return np.asarray(image), converted, resized
-
-
-def one_line(error: Exception) -> str:
-    """An error's text in one short line, or the name of its class if it has no text."""
-    return textwrap.shorten(str(error), 120, placeholder="...") or type(error).__name__

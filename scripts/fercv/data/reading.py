@@ -11,9 +11,8 @@ import numpy as np
 
 from fercv.data.csv_files import read_csv
 from fercv.data.image_files import read_folder, read_zip
-from fercv.data.sources import cannot_be_read
+from fercv.data.sources import source_kind
 from fercv.data.tables import Dataset
-from fercv.workflow.errors import InputError
 
 
 def read_dataset(
@@ -31,21 +30,8 @@ def read_dataset(
         InputError: one line that names the place, what was found, what was expected, and what to do.
     """
     path = Path(path)
-    if path.is_dir():
-        return read_folder(path, classes, image_size, progress)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; correct data.source")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise cannot_be_read(path, error) from None
-    name = path.name.lower()
-    if start.startswith(b"PK") or name.endswith(".zip"):
-        return read_zip(path, classes, image_size, progress)
-    if start.startswith(b"\x1f\x8b") or name.endswith((".csv", ".csv.gz", ".txt")):
-        return read_csv(path, classes, image_size, progress)
-    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
+    readers = {"folder": read_folder, "zip": read_zip, "csv": read_csv}
+    return readers[source_kind(path)](path, classes, image_size, progress)
 
 
 def duplicate_groups(images: np.ndarray) -> np.ndarray:

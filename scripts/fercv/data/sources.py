@@ -4,16 +4,23 @@ This module imports the standard library only, because the Snakefile imports it 
 """
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
 import re
+import stat
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import file_digest
 
+USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
+# The first bytes of 7z, RAR, bzip2 and xz; at TAR_MARK of a tar stands `ustar`.
+OTHER_ARCHIVES = (b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ")
+TAR_MARK = 257
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"})
 
 
@@ -27,43 +34,93 @@ def source_files(path: str | Path) -> list[str]:
         The path itself, or the folder's image files (see `walk_files`) sorted by path, by code points.
 
     Raises:
-        InputError: there is no such file or folder, it cannot be reached or walked, it has no image, or a name with
-            braces.
+        InputError: there is no such file or folder, it is a pipe or a device, it cannot be reached or walked, it has no
+            image, or a name with braces or <...>.
     """
     try:
-        exists = Path(path).exists()
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
+            "put the data there or correct the path"
+        ) from None
+    except ValueError:
+        raise InputError(f"data.source is {str(path)!r}, which is no path; correct it") from None
     except OSError as error:  # a folder closed to the user, a name too long, a network disk that does not answer
         raise InputError(
             f"data.source is {str(path)!r}, which cannot be reached ({error.strerror}); correct the path, or the "
             "permissions on the way to it"
         ) from None
-    if not exists:
+    # A pipe or a device would be read without end.
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
-            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
-            "put the data there or correct the path"
+            f"data.source is {str(path)!r}, a pipe, a socket or a device; set it to a csv, csv.gz, zip or folder"
         )
-    files = sorted(filter(is_image, walk_files(path))) if Path(path).is_dir() else [str(path)]
+    files = sorted(filter(is_image, walk_files(path))) if stat.S_ISDIR(mode) else [str(path)]
     if not files:
         raise no_image(path)
     for file in files:
-        if "{" in file or "}" in file:
-            raise InputError(f"{file}: Snakemake takes braces in a file name for a wildcard; rename it without them")
+        if re.search("[{}]|<.*>", file):
+            raise InputError(
+                f"{file}: Snakemake takes braces and <...> in a file name for names of its own; rename it without them"
+            )
     return files
 
 
-def source_digest(files: Sequence[str], cache: Path) -> str:
+def plain_path(source: str) -> str:
+    """One way to write a path: `data/mine` for `./data/mine`, `data/mine/` and `data//mine`.
+
+    `synthetic`, the name of the built-in faces, stays what it is; so does a path to a file or folder of that name.
+    """
+    plain = str(Path(source))
+    return plain if plain != "synthetic" or source == plain else f"./{plain}"
+
+
+def source_kind(path: Path) -> str:
+    """Tell by content and name what a source is: `folder`, `zip` or `csv`.
+
+    Raises:
+        InputError: it is nothing of these, or cannot be read.
+    """
+    if path.is_dir():
+        return "folder"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder; correct data.source")
+    name = path.name.lower()
+    try:
+        with path.open("rb") as file:
+            start = inner = file.read(TAR_MARK + 5)
+            if start.startswith(b"\x1f\x8b"):
+                file.seek(0)
+                # The reader of csv files tells a damaged gzip, together with the row.
+                with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):
+                    inner = gzip.GzipFile(fileobj=file).read(TAR_MARK + 5)
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
+    if inner[TAR_MARK:] == b"ustar" or start.startswith(OTHER_ARCHIVES) or name.endswith((".tar.gz", ".tgz")):
+        raise InputError(f"{path}: an archive, but no zip; unpack it, and set data.source to the folder or csv")
+    if start.startswith(b"PK") or name.endswith(".zip"):
+        return "zip"
+    if start.startswith(b"\x1f\x8b") or name.endswith((".csv", ".csv.gz", ".txt")):
+        return "csv"
+    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
+
+
+def source_digest(files: Sequence[str], cache: Path | None = None) -> str:
     """Digest of the names and contents of a source's files, 32 hexadecimal digits.
 
     Args:
         files: see `source_files`.
         cache: a JSON file that remembers each file's digest together with its size and the times of its last changes.
-            A file is read again only if one of these differs. The cache may be absent, and need not be writable.
+            A file is read again only if one of these differs. The cache may be absent, and need not be writable. With
+            None, every file is read.
 
     A file that cannot be read counts as empty; the job that needs it tells why.
     """
     known, found = {}, {}
     with contextlib.suppress(OSError, ValueError, TypeError):
-        known = {file: list(entry) for file, entry in dict(json.loads(cache.read_text(encoding="utf-8"))).items()}
+        text = cache.read_text(encoding="utf-8") if cache else "{}"
+        known = {file: list(entry) for file, entry in dict(json.loads(text)).items()}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - faster, for 36,000 files
@@ -73,7 +130,7 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
             found[file] = entry if entry and entry[:3] == stamp else [*stamp, file_digest(file)]
         except OSError:
             found[file] = [""]
-    if found != known:
+    if cache and found != known:
         with contextlib.suppress(OSError):
             cache.parent.mkdir(parents=True, exist_ok=True)
             aside = cache.with_suffix(f".{os.getpid()}")
@@ -81,6 +138,21 @@ def source_digest(files: Sequence[str], cache: Path) -> str:
             aside.replace(cache)
     content = [(file, entry[-1]) for file, entry in found.items()]
     return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
+
+
+def file_stamps(files: Sequence[str]) -> list[tuple[int, ...] | None]:
+    """Device, number, size and times of the last changes of each file; None where there is no such file.
+
+    They differ after each change, even if the content and the time of modification are put back.
+    """
+    stamps = []
+    for file in files:
+        try:
+            status = os.stat(file)  # noqa: PTH116 - faster, for 36,000 files
+            stamps.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        except OSError:
+            stamps.append(None)
+    return stamps
 
 
 def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:
@@ -110,7 +182,9 @@ def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[
                     entry.name.encode()  # samples.csv names every file
                     files.append(entry.path)
                 else:
-                    raise InputError(f"{entry.path!r} is no file, perhaps a broken link; mend it or take it out")
+                    raise InputError(
+                        f"{entry.path!r} is no file, perhaps a broken link, a pipe or a device; mend it or take it out"
+                    )
     except UnicodeEncodeError:
         raise InputError(f"{folder}: the file name {entry.name!r} is not UTF-8; rename it") from None
     except OSError as error:

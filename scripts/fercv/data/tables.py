@@ -21,10 +21,9 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 import pandas as pd
 
+from fercv.data.sources import USAGES
 from fercv.workflow import messages
 from fercv.workflow.errors import InputError
-
-USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 
 
 class Kind(NamedTuple):

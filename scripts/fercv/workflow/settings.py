@@ -13,6 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from fercv.data.expressions import CLASSES as SYNTHETIC_CLASSES
+from fercv.data.sources import plain_path
 from fercv.nets import architectures
 from fercv.workflow.errors import InputError
 from fercv.workflow.messages import (
@@ -92,6 +93,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     for name, definition in config["definitions"].items():
         scaled = merge(definition, scale.get("definitions", {}).get(name, {}))
         config["definitions"][name] = complete_definition(name, scaled, schema["$defs"]["definition"], files)
+    config["data"]["source"] = plain_path(config["data"]["source"])
     config["data"]["images"] = scale.get("images")
     config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
     check_folds(config, files)

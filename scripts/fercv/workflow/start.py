@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from fercv.data.check import check_source
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import restore
@@ -41,6 +42,8 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
         source = config["data"]["source"]
         files = [] if source == "synthetic" else source_files(source)
+        if files:
+            check_source(files, config["data"], config["folds"]["number"])
         digest = config_digest(config)
         if as_planned("configuration", digest, workflow.remote_exec) != digest:
             raise InputError(

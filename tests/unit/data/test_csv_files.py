@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -156,3 +157,13 @@ def test_a_field_of_ten_million_characters_is_refused(tmp_path):
     path = tmp_path / "faces.csv"
     path.write_text(f"emotion,pixels\n0,{'1 ' * 5_100_000}\n", encoding="utf-8")
     assert "field" in refusal(path)
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path):
+    path = write_text(tmp_path, gzip.compress(b"label,pixels\n0," + b"1" * 200_000_000, 1), "set.csv.gz")
+    tracemalloc.start()
+    message = refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "field" in message or "row of more than" in message
+    assert peak < 100_000_000

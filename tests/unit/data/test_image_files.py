@@ -4,6 +4,7 @@ import io
 import logging
 import re
 import stat
+import tracemalloc
 import zipfile
 import zlib
 
@@ -13,8 +14,7 @@ from PIL import Image
 from small_set import CLASSES, FACES, SIZE, face_files, one_of_each_class, png, read, refusal, write_folder, write_zip
 
 from fercv.data.reading import read_dataset
-from fercv.data.sources import IMAGE_SUFFIXES
-from fercv.data.tables import USAGES
+from fercv.data.sources import IMAGE_SUFFIXES, USAGES
 
 # Order, usage and class of folders and zips
 
@@ -175,6 +175,11 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     values = np.arange(12, dtype=np.uint16).reshape(SIZE) * 20
     np.testing.assert_array_equal(decoded(tmp_path, values * 257), values)
     np.testing.assert_array_equal(decoded(tmp_path, values * 256), values)
+
+
+def test_eight_bits_stored_in_sixteen_stay_what_they_are(tmp_path):
+    values = np.arange(12, dtype=np.uint16).reshape(SIZE) * 20
+    np.testing.assert_array_equal(decoded(tmp_path, values), values)
 
 
 def test_the_camera_orientation_is_applied(tmp_path):
@@ -362,3 +367,18 @@ def test_an_entry_of_enormous_size_is_refused_unread(tmp_path):
             archive.writestr(name, data)
         archive.writestr("sad/zeros.png", bytes(100_000_001), compresslevel=1)
     assert "100,000,001 bytes" in refusal(path)
+
+
+def test_an_entry_that_declares_less_than_it_holds_is_not_unpacked_beyond_that(tmp_path):
+    path, size = tmp_path / "set.zip", 200_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in one_of_each_class().items():
+            archive.writestr(name, data)
+        archive.writestr("sad/zeros.png", bytes(size), compresslevel=1)
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    message = refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "'sad/zeros.png' is damaged" in message
+    assert peak < 20_000_000

@@ -7,22 +7,31 @@ import pytest
 
 import prepare_dataset
 from fercv.data.faces import PARTS, draw_faces
+from fercv.data.sources import source_digest
 from fercv.data.tables import SAMPLES, read_table
+from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 
 COUNT, SIZE, SEED = 200, 24, 7
 
 
-def prepare(folder, **data):
+class Output(SimpleNamespace):
+    """Files by name, as Snakemake gives them to a script: iterated over, they are the paths."""
+
+    def __iter__(self):
+        return iter(vars(self).values())
+
+
+def prepare(folder, content="", **data):
     """Run the script with some settings of `data`; return the folder that holds what it wrote."""
     folder.mkdir()
     known = {"source": "synthetic", "images": COUNT, "image_size": [SIZE, SIZE], "held_out": True} | data
     names = ["images.npy", "samples.csv"] + ["truth.npz"] * (known["source"] == "synthetic")
-    output = SimpleNamespace(**{name.split(".")[0]: folder / name for name in names})
+    output = Output(**{name.split(".")[0]: folder / name for name in names})
     prepare_dataset.main(
         SimpleNamespace(
-            params=SimpleNamespace(data=known, seed=SEED),
-            config={"data": {"held_out": known["held_out"]}},
+            params=SimpleNamespace(data=known, seed=SEED, digest="", content=content),
+            config={"data": {"held_out": known["held_out"]}, "directory": str(folder.parent), "experiment": "test"},
             output=output,
         )
     )
@@ -73,5 +82,29 @@ def test_of_the_users_files_no_truth_is_written(tmp_path):
     rows = [f"{row % 2},{' '.join(['7'] * 63)} {row},Training\n" for row in range(20)]
     (tmp_path / "faces.csv").write_text("emotion,pixels,Usage\n" + "".join(rows))
     source = {"source": str(tmp_path / "faces.csv"), "classes": ["a", "b"], "image_size": [8, 8], "held_out": False}
-    written = prepare(tmp_path / "data", images=None, **source)
+    content = source_digest([source["source"]])
+    written = prepare(tmp_path / "data", content, images=None, **source)
     assert {path.name for path in written.iterdir()} == {"images.npy", "samples.csv"}
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_data_that_are_not_those_that_were_planned_are_refused(tmp_path, monkeypatch, moment):
+    path = tmp_path / "faces.csv"
+    text = "emotion,pixels\n" + "".join(f"{row % 2},{' '.join(['7'] * 64)}\n" for row in range(20))
+    path.write_text(text)
+    content, read = source_digest([str(path)]), prepare_dataset.read_dataset
+
+    def changed_meanwhile(*arguments):
+        path.write_text(text.replace("7", "8"))
+        found = read(*arguments)
+        path.write_text(text)
+        return found
+
+    if moment == "before":
+        path.write_text(text.replace("7", "8"))
+    else:
+        monkeypatch.setattr(prepare_dataset, "read_dataset", changed_meanwhile)
+    source = {"source": str(path), "classes": ["a", "b"], "image_size": [8, 8], "held_out": False}
+    with pytest.raises(InputError, match=r"faces\.csv: changed since .*; start Snakemake again"):
+        prepare(tmp_path / "data", content, images=None, **source)
+    assert not list((tmp_path / "data").iterdir())
