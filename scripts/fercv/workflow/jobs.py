@@ -56,7 +56,7 @@ def run(main, snakemake) -> None:
 
 
 def keep_what_counts(snakemake) -> None:
-    """Keep what finished folds rest on, see `fercv.workflow.keeping`: the files of the data, and the params of a job."""
+    """Keep the files of the data and the params of a job, on which finished folds rest; see `fercv.workflow.keeping`."""
     place = snakemake.config["directory"], snakemake.config["experiment"]
     params = dict(snakemake.params.items())
     if "digest" in params:
