@@ -56,7 +56,7 @@ def run(main, snakemake) -> None:
 
 
 def keep_what_counts(snakemake) -> None:
-    """Keep the files of the data and the params of a job, on which finished folds rest; see `fercv.workflow.keeping`."""
+    """Keep the files of the data and the params of a job, on which finished folds rest, see `workflow.keeping`."""
     place = snakemake.config["directory"], snakemake.config["experiment"]
     params = dict(snakemake.params.items())
     if "digest" in params:
