@@ -197,7 +197,9 @@ class Files(list):
 def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, saved, script):
     """The data are of 9 x 8 pixels, the model of 8 x 8."""
     np.save(tmp_path / "images.npy", np.arange(2 * 9 * 8, dtype=np.uint8).reshape(2, 9, 8))
-    (tmp_path / "samples.csv").write_text("index,label,usage,duplicate_group\n0,0,,0\n1,1,Test,1\n", encoding="utf-8")
+    (tmp_path / "samples.csv").write_text(
+        "index,label,usage,duplicate_group,source\n0,0,,0,a\n1,1,Test,1,b\n", encoding="utf-8"
+    )
     (tmp_path / "folds.csv").write_text("index,fold\n0,0\n", encoding="utf-8")
     snakemake = SimpleNamespace(
         input=Files(saved, model=saved, models=[saved], **{path.stem: path for path in tmp_path.iterdir()}),
