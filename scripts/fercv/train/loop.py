@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fercv.data.preprocessing import model_inputs
+from fercv.data.tables import HISTORY, TIMING
 from fercv.engine.backend import keras
 from fercv.engine.setup import compile_update, training_layers
 from fercv.evaluate.measures import log_loss
@@ -63,11 +64,6 @@ class Task(NamedTuple):
     def steps(self) -> int:
         """Batches of an epoch. Rows that do not fill a last batch are left out of the epoch."""
         return len(self.training) // self.batch_size
-
-
-# Columns of history.csv and timing.csv, see `TrainedFold`.
-HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
-TIMING = ["epoch", "seconds", "images_per_second", "validation_seconds"]
 
 
 @dataclass
@@ -174,7 +170,7 @@ def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:
     epochs = list(range(1, min(len(saved.numbers["history"]), task.definition["epochs"]) + 1))
     for key, columns in (("history", HISTORY), ("timing", TIMING)):
         rows = saved.numbers[key]
-        if not all(isinstance(row, dict) and list(row) == columns for row in rows):
+        if not all(isinstance(row, dict) and list(row) == list(columns) for row in rows):
             raise UnusableError(f"it is damaged: its {key} has not the columns {', '.join(columns)}")
         if not all(type(value) in (int, float) for row in rows for value in row.values()):
             raise UnusableError(f"it is damaged: its {key} holds what is no number")

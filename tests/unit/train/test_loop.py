@@ -9,7 +9,7 @@ from fercv.engine.setup import set_up
 from fercv.evaluate.measures import fold_measures
 from fercv.nets.models import build_model, load_model, predict, save_model
 from fercv.train import loop
-from fercv.train.checkpoint import Checkpoints
+from fercv.train.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
 from fercv.train.loop import Task, train
 from fercv.workflow.errors import InputError
 
@@ -169,6 +169,38 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes,
     assert model == undisturbed[0]
 
 
+def of_history(change):
+    """Damage: a change of the rows of the history."""
+    return lambda saved: saved._replace(numbers=saved.numbers | {"history": change(saved.numbers["history"])})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda saved: saved._replace(arrays=saved.arrays[:-1]),
+        lambda saved: saved._replace(arrays=[*saved.arrays, np.zeros(3, np.float32)]),
+        lambda saved: saved._replace(arrays=[saved.arrays[0][..., :1], *saved.arrays[1:]]),
+        lambda saved: saved._replace(arrays=[saved.arrays[0].astype(np.float64), *saved.arrays[1:]]),
+        lambda saved: saved._replace(numbers={}),
+        lambda saved: saved._replace(numbers=saved.numbers | {"best_loss": "low"}),
+        of_history(lambda rows: []),
+        of_history(lambda rows: [*rows, *rows]),
+        of_history(lambda rows: [row | {"loss": "x"} for row in rows]),
+        of_history(lambda rows: [{"epoch": 1}]),
+    ],
+    ids=["an array less", "an array more", "shape", "dtype", "no numbers", "a text", "no epoch", "an epoch twice",
+         "a loss that is a text", "columns"],
+)  # fmt: skip
+def test_a_checkpoint_that_holds_no_state_of_the_run_is_not_used(tmp_path, damage, caplog):
+    path = tmp_path / "checkpoint"
+    with pytest.raises(InterruptedError):
+        trained(checkpoints=StoppedAfter(1, path), epochs=1)
+    write_checkpoint(path, {}, damage(read_checkpoint(path, {})))
+    result = trained(checkpoints=Checkpoints(path, {}, 0, "cnn fold 00"), epochs=1)
+    assert "is not used, it is damaged: " in caplog.text
+    assert len(result.history) == 1
+
+
 def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
     """The control: a checkpoint that forgets the seed generators, as Keras' own does."""
 
@@ -183,7 +215,7 @@ def test_without_what_dropout_draws_next_the_bits_differ(tmp_path, monkeypatch):
     seeds = [array.dtype.kind in "iu" and array.shape == (2,) for array in state.arrays]
     assert any(seeds)
     forgotten = [array * 0 if seed else array for array, seed in zip(state.arrays, seeds, strict=True)]
-    monkeypatch.setattr(saved, "restore", lambda: state._replace(arrays=forgotten))
+    monkeypatch.setattr(saved, "restore", lambda check: state._replace(arrays=forgotten))
     assert run(saved) != undisturbed
 
 
