@@ -644,17 +644,20 @@ def test_deleted_results_are_not_put_back(project):
 
 
 class Source:
-    """The same faces as a csv.gz, a zip or a folder, and the changes that the tests make to them."""
+    """The same faces as a csv.gz, a zip or a folder, and the changes that the tests make to them.
+
+    The names hold what Snakemake would take for a wildcard or for one of its own path variables.
+    """
 
     def __init__(self, kind, folder, faces):
         self.kind, self.folder = kind, folder
-        self.path = folder / {"csv.gz": "faces.csv.gz", "zip": "faces.zip", "folder": "faces"}[kind]
-        self.images = folder / "faces"
+        self.path = folder / {"csv.gz": "<logs>.csv.gz", "zip": "{x}.zip", "folder": "<logs> {x}"}[kind]
+        self.images = folder / "<logs> {x}"
         if kind == "csv.gz":
             self.csv = (folder / "faces.csv").read_bytes()
         else:
             for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
-                path = self.images / CLASSES[label] / f"{number}.png"
+                path = self.images / CLASSES[label] / f"<results> {{{number}}}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image).save(path)
         self.write()

@@ -35,7 +35,7 @@ def source_files(path: str | Path) -> list[str]:
 
     Raises:
         InputError: there is no such file or folder, it is a pipe or a device, it cannot be reached or walked, it has no
-            image, or a name with braces or <...>.
+            image.
     """
     try:
         mode = Path(path).stat().st_mode
@@ -59,11 +59,6 @@ def source_files(path: str | Path) -> list[str]:
     files = sorted(filter(is_image, walk_files(path))) if stat.S_ISDIR(mode) else [str(path)]
     if not files:
         raise no_image(path)
-    for file in files:
-        if re.search("[{}]|<.*>", file):
-            raise InputError(
-                f"{file}: Snakemake takes braces and <...> in a file name for names of its own; rename it without them"
-            )
     return files
 
 

@@ -93,13 +93,6 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path):
         source_files(tmp_path / "sad")
 
 
-def test_angle_brackets_are_refused_like_braces(tmp_path):
-    for path in (write_text(tmp_path, "", "<word>.csv"), write_folder(tmp_path / "a", {"sad/<b>.png": b""})):
-        with pytest.raises(InputError, match="rename it"):
-            source_files(path)
-    assert source_files(write_text(tmp_path, "", "a<b.csv"))
-
-
 def test_a_path_written_in_another_way_is_the_same():
     assert {plain_path(path) for path in ("data/mine", "./data/mine", "data/mine/", "data//mine")} == {"data/mine"}
     assert plain_path("synthetic") == "synthetic" != plain_path("./synthetic") == plain_path("synthetic/")

@@ -65,13 +65,6 @@ def test_a_name_that_is_too_long_is_refused(tmp_path):
         source_files(tmp_path / ("x" * 300))
 
 
-def test_a_file_name_with_braces_which_snakemake_cannot_take_is_refused(tmp_path):
-    (tmp_path / "happy").mkdir()
-    (tmp_path / "happy" / "f{1}.png").touch()
-    with pytest.raises(InputError, match=r"f\{1\}\.png: Snakemake takes braces .* rename it"):
-        source_files(tmp_path)
-
-
 CLOSED = """
 import os, sys
 sys.path.insert(0, {scripts!r})
