@@ -1,11 +1,12 @@
 """Find by gradient ascent an image that activates each filter of a layer strongly."""
 
+from fercv.workflow.jobs import run
+
 import numpy as np
 
 from fercv.engine.setup import set_up
 from fercv.nets.models import find_layer, load_model, with_precision
 from fercv.visualize.filters import ascend_filters
-from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
 
@@ -33,4 +34,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,10 +1,11 @@
 """Assign every training sample to the fold that validates it."""
 
+from fercv.workflow.jobs import run
+
 import pandas as pd
 
 from fercv.data.folds import assign_folds
 from fercv.data.tables import SAMPLES, is_training, read_table, write_table
-from fercv.workflow import jobs
 from fercv.workflow.hashing import derive_seed
 
 
@@ -24,4 +25,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

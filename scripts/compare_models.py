@@ -1,8 +1,9 @@
 """Compare the models fold by fold."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.tables import METRICS, read_table, write_table
 from fercv.evaluate.intervals import compare
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -13,4 +14,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,5 +1,7 @@
 """Compute the output of a layer for one image."""
 
+from fercv.workflow.jobs import run
+
 import numpy as np
 
 from fercv.data.arrays import open_images
@@ -7,7 +9,6 @@ from fercv.data.preprocessing import standardize
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model
 from fercv.visualize.feature_maps import feature_maps
-from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
@@ -29,4 +30,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,5 +1,7 @@
 """Compute saliency maps of validation images of each class."""
 
+from fercv.workflow.jobs import run
+
 import numpy as np
 
 from fercv.data.arrays import open_images
@@ -8,7 +10,7 @@ from fercv.data.tables import FOLDS, SAMPLES, read_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
 from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
-from fercv.workflow import jobs
+from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
 
@@ -25,6 +27,11 @@ def main(snakemake):
     images = open_images(snakemake.input.images, len(samples))
     # FER2013 has images whose pixels are all equal. There is nothing to see in them.
     validated = validated[images[validated].std(axis=(1, 2)) > 0]
+    if len(validated) == 0:
+        raise InputError(
+            f"saliency.fold is {options['fold']}, but every validation image of this fold is of one grey: there is "
+            "nothing to see in them; choose another fold, or look at the data"
+        )
     chosen = samples.loc[validated].groupby("label").head(options["per_class"]).sort_values("label", kind="stable")
     index = chosen["index"].to_numpy()
 
@@ -46,4 +53,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

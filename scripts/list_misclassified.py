@@ -1,10 +1,11 @@
 """List the validation images that a model misclassifies, the most confident mistake first."""
 
+from fercv.workflow.jobs import run
+
 import pandas as pd
 
 from fercv.data.tables import SAMPLES, read_predictions, read_table, write_table
 from fercv.evaluate.measures import misclassified
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -21,4 +22,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,12 +1,13 @@
 """Draw training and validation accuracy over the epochs: mean, spread and every single fold."""
 
+from fercv.workflow.jobs import run
+
 import pandas as pd
 
 from fercv.data.tables import HISTORY, SUMMARY, read_table
 from fercv.evaluate.measures import accuracy_curves
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import accuracy_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -23,4 +24,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,11 +1,12 @@
 """Draw the models side by side and their paired differences."""
 
+from fercv.workflow.jobs import run
+
 import pandas as pd
 
 from fercv.data.tables import COMPARISON, METRICS, SUMMARY, read_table
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import comparison_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -23,4 +24,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,9 +1,10 @@
 """Draw the pooled confusion matrix."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.tables import read_confusion_matrix
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import confusion_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -14,4 +15,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

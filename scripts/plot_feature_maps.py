@@ -1,9 +1,10 @@
 """Draw one image and its feature maps."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.arrays import FEATURE_MAPS, read_arrays
 from fercv.figures.drawing import save_figure
 from fercv.figures.visualize import feature_maps_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -15,4 +16,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,9 +1,10 @@
 """Draw the images that activate the filters of a layer strongly."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.arrays import FILTERS, read_arrays
 from fercv.figures.drawing import save_figure
 from fercv.figures.visualize import filters_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -15,4 +16,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,10 +1,11 @@
 """Draw the most confident mistakes of each class."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.arrays import open_images
 from fercv.data.tables import MISCLASSIFIED, read_table
 from fercv.figures.drawing import save_figure
 from fercv.figures.evaluate import Mistakes, misclassified_figure
-from fercv.workflow import jobs
 
 PER_CLASS = 8
 
@@ -25,4 +26,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,11 +1,12 @@
 """Draw each image, its saliency, and the image with only its salient pixels."""
 
+from fercv.workflow.jobs import run
+
 import numpy as np
 
 from fercv.data.arrays import SALIENCY, read_arrays
 from fercv.figures.drawing import save_figure
 from fercv.figures.visualize import saliency_figure
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -27,4 +28,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,10 +1,11 @@
 """Draw a contact sheet: the first training images of each class."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.arrays import open_images
 from fercv.data.tables import SAMPLES, is_training, read_table
 from fercv.figures.data import samples_figure
 from fercv.figures.drawing import save_figure
-from fercv.workflow import jobs
 
 WRONG_LABELS = (
     "About 3 of 100 labels of these built-in faces are wrong on purpose, because real data have wrong labels, too."
@@ -30,4 +31,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,8 +1,9 @@
 """Sum the confusion matrices of the folds' validation predictions."""
 
+from fercv.workflow.jobs import run
+
 from fercv.data.tables import confusion_matrix_table, read_predictions, write_table
 from fercv.evaluate.measures import confusion_counts, predicted_classes
-from fercv.workflow import jobs
 
 
 def main(snakemake):
@@ -17,4 +18,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,5 +1,7 @@
 """Predict the rows that are not for training with all folds' models together."""
 
+from fercv.workflow.jobs import run
+
 import logging
 
 import numpy as np
@@ -9,7 +11,6 @@ from fercv.data.arrays import open_images
 from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_training, read_table, write_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
-from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
@@ -48,4 +49,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -10,6 +10,8 @@ it. Row i of each array belongs to row i of images.npy and samples.csv:
     identities: int64 (n,), the row whose drawing this is: its own number, or that of the row that it repeats.
 """
 
+from fercv.workflow.jobs import run
+
 import logging
 
 import numpy as np
@@ -20,7 +22,6 @@ from fercv.data.check import check_usages
 from fercv.data.reading import duplicate_groups, read_dataset
 from fercv.data.sources import file_stamps, source_digest, source_files
 from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
-from fercv.workflow import jobs
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 
@@ -33,6 +34,7 @@ def main(snakemake):
     (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed, snakemake.params.content)
     # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
     check_held_out(samples, data["source"], snakemake.config["data"]["held_out"])
+    check_shown_image(snakemake.config["feature_maps"], len(images))
     samples.insert(0, "index", np.arange(len(samples)))
     samples["duplicate_group"] = duplicate_groups(images)
     log.info(
@@ -43,6 +45,15 @@ def main(snakemake):
     write_table(samples[list(SAMPLES)], snakemake.output.samples)
     if truth:
         np.savez_compressed(snakemake.output.truth, **truth)
+
+
+def check_shown_image(feature_maps, count):
+    """Refuse an image of the feature maps that the data don't have: it is needed only after all training."""
+    if feature_maps["layers"] and feature_maps["image"] >= count:
+        raise InputError(
+            f"feature_maps.image is {feature_maps['image']}, but the data has {count} images; choose from 0 to "
+            f"{count - 1}"
+        )
 
 
 def find_source(built_in):
@@ -108,4 +119,4 @@ def check_held_out(samples, source, predict_held_out):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,5 +1,7 @@
 """Score a model: on each fold, over the folds, and by class."""
 
+from fercv.workflow.jobs import run
+
 import hashlib
 import logging
 from pathlib import Path
@@ -9,7 +11,6 @@ import pandas as pd
 from fercv.data.tables import read_confusion_matrix, read_predictions, read_record, write_table
 from fercv.evaluate.intervals import summarize
 from fercv.evaluate.measures import chance_levels, describe_weakness, fold_measures, per_class
-from fercv.workflow import jobs
 
 log = logging.getLogger("fercv")
 
@@ -55,4 +56,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

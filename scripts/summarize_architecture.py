@@ -1,10 +1,11 @@
 """Write Keras' own summary of a model."""
 
+from fercv.workflow.jobs import run
+
 from pathlib import Path
 
 from fercv.engine.setup import set_up
 from fercv.nets.models import build_model, summary_text
-from fercv.workflow import jobs
 from fercv.workflow.resources import resources_of
 
 
@@ -17,4 +18,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

@@ -1,5 +1,7 @@
 """Train one model on all folds but one, and predict that one."""
 
+from fercv.workflow.jobs import run
+
 import json
 from pathlib import Path
 
@@ -14,7 +16,6 @@ from fercv.nets.architectures import width_of
 from fercv.nets.models import predict, save_model
 from fercv.train.checkpoint import Checkpoints, sync
 from fercv.train.loop import Task, train
-from fercv.workflow import jobs
 from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
 from fercv.workflow.hashing import derive_seed, file_digest
 from fercv.workflow.locks import locked
@@ -114,4 +115,4 @@ def train_and_write(output, task: Task, classes: list[str], engine: Engine) -> N
 
 
 if __name__ == "__main__":
-    jobs.run(main, snakemake)  # noqa: F821
+    run(main, snakemake)  # noqa: F821

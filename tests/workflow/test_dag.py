@@ -1,5 +1,6 @@
 """Which jobs a request needs, and what is refused before any job."""
 
+import importlib.util
 import re
 import subprocess
 
@@ -72,7 +73,7 @@ def test_no_held_out_rows_no_prediction_of_them(workflow):
 
 def test_the_truth_is_known_of_the_built_in_faces_alone(workflow):
     assert workflow.jobs("results/demo/data/truth.npz", configfile=None) == {"prepare_dataset": 1}
-    (workflow.folder / "faces.csv").touch()
+    (workflow.folder / "faces.csv").write_text(f"label,feature\n0,{' '.join(['7'] * 48 * 48)}\n", encoding="utf-8")
     mine = {"experiment": "mine", "scale": "full", "data": {"source": "faces.csv"}}
     planned = workflow.run("--dry-run", "results/mine/data/folds.csv", configfile=None, overlay=mine)
     assert "results/mine/data/samples.csv" in planned.stdout and "truth.npz" not in planned.stdout + planned.stderr
@@ -185,6 +186,27 @@ def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
 def test_no_model_can_be_called_like_a_folder_of_the_results():
     text = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
     assert set(re.findall(r"\{RESULTS\}/([\w-]+)/", text)) | {"checkpoints"} == set(FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("backend", "line"),
+    [
+        ("tensroflow", "the variable KERAS_BACKEND is 'tensroflow', .*; did you mean 'tensorflow'\\?"),
+        ("jax", "the backend jax of Keras is not installed .*"),
+    ],
+)
+def test_a_backend_that_cannot_be_used_is_refused_before_any_job(workflow, backend, line):
+    if importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is installed")
+    done = workflow.run("--dry-run", check=False, KERAS_BACKEND=backend)
+    assert done.returncode == 1
+    assert re.fullmatch(line, done.stderr.splitlines()[-1])
+
+
+def test_a_hostile_environment_does_not_matter(workflow):
+    target = "results/demo-tiny/data/samples.png"
+    workflow.run(target, KERAS_BACKEND="", MPLBACKEND="nonsense", FERCV_PLANNED="")
+    assert (workflow.folder / target).exists()
 
 
 def rule_blocks():

@@ -12,7 +12,10 @@ import platform
 import sys
 import tempfile
 
-# Keras chooses its backend while it is imported. Without this variable a user's ~/.keras/keras.json would decide.
+# Variables that make the backends compute in another way. The last bits of all results change with them.
+VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE")
+
+# Keras chooses its backend while it is imported.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -34,9 +37,6 @@ def silent_import():
         os.dup2(printed.fileno(), 2)
         try:
             yield
-        except KeyboardInterrupt:
-            # The import takes seconds. A traceback through it would help nobody.
-            sys.exit(130)
         except BaseException:
             printed.seek(0)
             os.write(terminal, printed.read())
@@ -46,7 +46,22 @@ def silent_import():
             os.close(terminal)
 
 
-with silent_import():
+@contextlib.contextmanager
+def without_keras_json():
+    """Keep Keras from reading a user's ~/.keras/keras.json: with a wrong entry in it, Keras cannot be imported."""
+    before = os.environ.get("KERAS_HOME")
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["KERAS_HOME"]
+            else:
+                os.environ["KERAS_HOME"] = before
+
+
+with silent_import(), without_keras_json():
     import keras
 
 import numpy as np
@@ -70,6 +85,10 @@ keras.config.set_dtype_policy("float32")
 
 
 def software() -> dict[str, str]:
-    """Versions of the software that computes: {"keras": "3.15.1", "numpy": ..., "python": ..., "tensorflow": ...}."""
+    """Versions of the software that computes: {"keras": "3.15.1", "numpy": ..., "python": ..., "tensorflow": ...}.
+
+    Those of VARIABLES that are set are there, too, with their values.
+    """
     versions = {"keras": keras.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    return versions | {BACKEND: native.VERSION}
+    settings = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    return versions | {BACKEND: native.VERSION} | settings

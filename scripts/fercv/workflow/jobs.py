@@ -10,6 +10,11 @@ from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import keep, note_params
 
+# In a script of a rule Ctrl-C ends the process at once, even within an import or a long training step. Python's own
+# handler would wait for the end of the step, and print a traceback. A fold goes on from its checkpoint.
+if hasattr(sys.modules["__main__"], "snakemake") and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 def run(main, snakemake) -> None:
     """Call a script's `main(snakemake)`, write its log, and turn an exception into a message and an exit status.
@@ -20,9 +25,6 @@ def run(main, snakemake) -> None:
     - OSError, what the system refuses, such as a full disk: one line, exit status 1.
     - Any other exception is a defect of the program: its traceback, exit status 1.
     """
-    # Ctrl-C ends the process at once, even within a long training step. A fold goes on from its checkpoint.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     terminal = logging.StreamHandler()
     terminal.addFilter(is_for_the_terminal)
     terminal.setFormatter(TerminalFormatter())

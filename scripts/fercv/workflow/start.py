@@ -1,6 +1,7 @@
 """What the Snakefile does before it comes to its rules."""
 
 import contextlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -9,8 +10,12 @@ from fercv.data.check import check_source
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import restore
+from fercv.workflow.messages import did_you_mean
 from fercv.workflow.planning import as_planned, config_digest
 from fercv.workflow.settings import check_syntax, complete_config
+
+# The backends of Keras that fercv.engine knows; the first one is the default.
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def check_config_file(path: str) -> None:
@@ -36,6 +41,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         which outputs it has begun. With `--persistence-backend db` it keeps the marks in a database.
     """
     with exit_on_input_error():
+        settle_environment(workflow.basedir)
+        if not workflow.deployment_settings.deployment_method:
+            check_backend()
         # Snakemake has read these files already. It reads them only once if they are pipes.
         for file in filter(Path.is_file, map(Path, workflow.overwrite_configfiles)):
             check_syntax(file)
@@ -49,21 +57,44 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
             raise InputError(
                 "a setting has changed since Snakemake planned this job; start Snakemake again when its jobs have ended"
             )
-    put_scripts_first(workflow.basedir)
     # Older versions of Snakemake know no other way than files.
     backend = str(getattr(workflow.workflow_settings, "persistence_backend", "file"))
     marks_are_files = as_planned("persistence backend", backend, workflow.remote_exec) == "file"
     return config | {"directory": str(Path.cwd()), "marks_are_files": marks_are_files}, files
 
 
-def put_scripts_first(folder: str | Path) -> None:
-    """See to it that jobs import this program's modules, and not those of another copy on the user's PYTHONPATH.
+def settle_environment(folder: str | Path) -> None:
+    """See to it that a user's environment does not break the jobs, which inherit it.
+
+    Jobs import this program's modules, and not those of another copy on the PYTHONPATH. Matplotlib cannot be imported
+    if MPLBACKEND names no backend of its own.
 
     Args:
         folder: of the Snakefile.
+
+    Raises:
+        InputError: KERAS_BACKEND names no backend of Keras that this program knows.
     """
     paths = [str(Path(folder, "scripts")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    os.environ["MPLBACKEND"] = "agg"
+    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if backend not in BACKENDS:
+        raise InputError(
+            f"the variable KERAS_BACKEND is {backend!r}, expected {', '.join(BACKENDS)}, or not set"
+            f"{did_you_mean(backend, BACKENDS)}"
+        )
+    os.environ["KERAS_BACKEND"] = backend
+
+
+def check_backend() -> None:
+    """Refuse a backend of Keras that is not installed. Where Snakemake makes the environments, it cannot be known."""
+    backend = os.environ["KERAS_BACKEND"]
+    if importlib.util.find_spec(backend) is None:
+        raise InputError(
+            f"the backend {backend} of Keras is not installed where Snakemake is; install it, for instance by "
+            "`pip install -r requirements.txt`, or set the variable KERAS_BACKEND to another one"
+        )
 
 
 def restore_data(config: dict, digests: list[str]) -> None:

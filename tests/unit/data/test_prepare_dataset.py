@@ -22,7 +22,7 @@ class Output(SimpleNamespace):
         return iter(vars(self).values())
 
 
-def prepare(folder, content="", **data):
+def prepare(folder, content="", image=0, **data):
     """Run the script with some settings of `data`; return the folder that holds what it wrote."""
     folder.mkdir()
     known = {"source": "synthetic", "images": COUNT, "image_size": [SIZE, SIZE], "held_out": True} | data
@@ -30,8 +30,11 @@ def prepare(folder, content="", **data):
     output = Output(**{name.split(".")[0]: folder / name for name in names})
     prepare_dataset.main(
         SimpleNamespace(
-            params=SimpleNamespace(data=known, seed=SEED, digest="", content=content),
-            config={"data": {"held_out": known["held_out"]}, "directory": str(folder.parent), "experiment": "test"},
+            params=SimpleNamespace(data=known, seed=SEED, content=content),
+            config={
+                "data": {"held_out": known["held_out"]},
+                "feature_maps": {"layers": ["conv2_pool"], "image": image},
+            },
             output=output,
         )
     )
@@ -59,6 +62,12 @@ def test_the_truth_is_that_of_the_faces_in_the_same_rows(built_in, faces):
         for name in ("true_labels", "masks", "strengths", "identities"):
             assert truth[name].dtype == getattr(faces, name).dtype
             np.testing.assert_array_equal(truth[name], getattr(faces, name))
+
+
+def test_an_image_of_the_feature_maps_beyond_the_data_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(InputError, match=f"^feature_maps.image is {COUNT}, .* choose from 0 to {COUNT - 1}$"):
+        prepare(tmp_path / "data", image=COUNT)
+    assert not list((tmp_path / "data").iterdir())
 
 
 def test_the_truth_tells_wrong_labels_from_right_ones_and_copies_from_originals(built_in):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY
 
-from fercv.engine.backend import keras, native
+from fercv.engine.backend import keras, native, software
 
 
-def test_a_users_keras_json_changes_nothing_and_the_import_says_nothing(tmp_path):
-    hostile = {"backend": "torch", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+@pytest.mark.parametrize("floatx", ["float16", "bfloat16"])
+def test_a_users_keras_json_changes_nothing_and_the_import_says_nothing(tmp_path, floatx):
+    """Keras itself cannot be imported with the floatx bfloat16."""
+    hostile = {"backend": "torch", "floatx": floatx, "epsilon": 0.1, "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(hostile))
     code = (
         "from fercv.engine.backend import keras; from fercv.nets.models import build_model;"
@@ -24,6 +26,19 @@ def test_a_users_keras_json_changes_nothing_and_the_import_says_nothing(tmp_path
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "tensorflow float32 1e-07 (None, 32, 48, 1)\n"
     assert done.stderr == ""
+
+
+def test_a_closed_stderr_does_not_matter():
+    code = "from fercv.engine.backend import BACKEND; print(BACKEND)"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
+    done = subprocess.run(f"{sys.executable} -c '{code}' 2>&-", shell=True, env=environment, capture_output=True)
+    assert done.stdout == b"tensorflow\n"
+
+
+def test_variables_that_change_the_last_bits_are_recorded(monkeypatch):
+    assert "TF_XLA_FLAGS" not in software()
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    assert software()["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2"
 
 
 def test_value_and_gradient_by_hand():
