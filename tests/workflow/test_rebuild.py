@@ -165,7 +165,7 @@ def blind_completed(completed, tmp_path_factory):
     """The finished experiment with the mechanism switched off: the digests of code and data are always empty."""
     project = copy_project(completed.folder, tmp_path_factory.mktemp("blind") / "project")
     project.record_instead("digest", r"code_digest\(script, dict\(lookups\)\)", '""')
-    project.record_instead("content", r"source_digest\(.*\)", '""')
+    project.record_instead("content", r"source_digest\(data_files, cache\)", '""')
     return project
 
 
@@ -214,7 +214,7 @@ def clone_and_copy_the_results(project):
 
 def rewrite_docstrings_comments_and_blank_lines(project):
     project.edit("scripts/train_fold.py", r'^"""', '"""Other words. ')
-    project.edit("scripts/fercv/train/loop.py", r"\n    epochs = task", "\n\n    # A comment.\n    epochs =   task")
+    project.edit("scripts/fercv/train/loop.py", r"\n    progress = P", "\n\n    # A comment.\n    progress =   P")
     project.edit("scripts/fercv/figures/drawing.py", r"\nWIDTH = 9.0", "\nWIDTH  =  9.0  # inches")
 
 
@@ -226,7 +226,7 @@ def reformat_every_python_file(project):
 
 def rewrite_messages(project):
     project.edit("scripts/fercv/train/loop.py", r"the loss became", "the loss has become")
-    project.edit("scripts/fercv/train/loop.py", r"validation accuracy %\.4f", "and on validation %.4f")
+    project.edit("scripts/fercv/train/progress.py", r"validation accuracy %\.4f", "and on validation %.4f")
     project.edit("scripts/fercv/workflow/jobs.py", r"unexpected error", "a defect")
 
 
@@ -293,13 +293,13 @@ def test_what_changes_no_result_reruns_nothing(project, change):
     assert project.jobs() == {}
 
 
-@pytest.mark.parametrize("change", [touch_everything, reformat_every_python_file, rewrite_the_csv])
-def test_snakemakes_own_defaults_retrain_for_it(dated, change):
-    """The control of the profile's triggers and of the size up to which inputs are compared by content."""
+@pytest.mark.parametrize("change", [touch_everything, reformat_every_python_file])
+def test_snakemakes_own_defaults_rerun_for_it(dated, change):
+    """The control of the profile's triggers."""
     defaults = ("--workflow-profile", "none")
     assert dated.jobs(*defaults) == {}
     change(dated)
-    assert dated.jobs(*defaults).get("train_fold") == 6
+    assert {"prepare_dataset", "score_model"} & set(dated.jobs(*defaults))
 
 
 @pytest.mark.parametrize("change", [rewrite_docstrings_comments_and_blank_lines, rewrite_messages, add_an_architecture])
@@ -400,6 +400,9 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
         for module, function in (call.split() for call in calls):
             # A method counts under the name of its class. A lambda and a module's body have no name of their own.
             name = function.split(".")[0]
+            # Modules that don't count call this function, to tell whether something has changed.
+            if (module, name) == ("fercv.workflow.hashing", "digest_of"):
+                continue
             if module not in WITHOUT_RESULTS and not name.startswith("<"):
                 assert (module, name) in used, (script.name, module, function)
                 checked.add((script.stem, module, name))
@@ -566,7 +569,7 @@ def test_without_checksums_the_same_content_counts_as_new(dated):
     without = ("--max-checksum-file-size", "0")
     os.utime(dated.folder / "results/rebuilt/data/images.npy")
     assert dated.jobs() == {}
-    assert dated.jobs(*without) == {"plot_samples": 1}
+    assert dated.jobs(*without) == {"plot_samples": 1, "plot_misclassified": 2}
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):
@@ -675,7 +678,9 @@ class Source:
 
     def change_a_pixel(self):
         if self.kind == "csv.gz":
-            self.csv = re.sub(rb"\n(\d),(\d+) (\d+)", rb"\n\1,\2 7\3", self.csv.replace(b" 7", b" 1"), count=1)
+            before, pixels = self.csv.split(b"\n", 2)[1].split(b" ", 2)[:2], self.csv
+            changed = b"1" if before[1] != b"1" else b"2"
+            self.csv = pixels.replace(b" ".join(before), before[0] + b" " + changed, 1)
         else:
             path = self.first()
             image = np.asarray(Image.open(path)).copy()
@@ -711,7 +716,7 @@ def other(other_completed, tmp_path):
     moved.__dict__ |= source.__dict__ | {
         "folder": project.folder,
         "path": project.folder / source.path.name,
-        "images": project.folder / "faces",
+        "images": project.folder / source.images.name,
     }
     return project, moved
 
@@ -801,7 +806,17 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("cnn/accuracy.png", ["cnn 00", "cnn 01", "cnn 02", "Draw the accuracy of cnn over the epochs"]),
+        (
+            "cnn/accuracy.png",
+            [
+                "cnn 00",
+                "cnn 01",
+                "cnn 02",
+                "Pool the confusion matrix of cnn over the folds",
+                "Score cnn on each fold, over the folds and by class",
+                "Draw the accuracy of cnn over the epochs",
+            ],
+        ),
         ("fc/folds/01/history.csv", ["fc 01"]),
         ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
     ],

@@ -141,7 +141,7 @@ def read_image_files(
 
 
 def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int], progress: bool) -> np.ndarray:
-    """Decode all images to grey, see `decode`; one warning counts those that were converted or resized.
+    """Decode all images to grey, see `decode`; one message counts those that were converted or resized.
 
     Returns:
         uint8 (n, height, width).
@@ -155,9 +155,9 @@ def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]
             converted += was_converted
             resized += was_resized
     if converted or resized:
-        log.warning(
+        log.info(
             "%d of %d images were converted to 8-bit grey and %d resized to %dx%d (width x height) in %s",
-            converted, len(files), resized, image_size[1], image_size[0], path,
+            converted, len(files), resized, image_size[1], image_size[0], path, extra={"on_terminal": True},
         )  # fmt: skip
     return pixels
 

@@ -63,11 +63,11 @@ def source_files(path: str | Path) -> list[str]:
 
 
 def plain_path(source: str) -> str:
-    """One way to write a path: `data/mine` for `./data/mine`, `data/mine/` and `data//mine`.
+    """One way to write a path: `data/mine` for `./data/mine`, `data/mine/` and `data//mine`. `~` is the home folder.
 
     `synthetic`, the name of the built-in faces, stays what it is; so does a path to a file or folder of that name.
     """
-    plain = str(Path(source))
+    plain = str(Path(os.path.expanduser(source)))  # noqa: PTH111 - Path's own raises where there is no such user
     return plain if plain != "synthetic" or source == plain else f"./{plain}"
 
 

@@ -61,7 +61,7 @@ def choose_precision(asked: str, width: float) -> tuple[str, str]:
         `float32` or `bfloat16`; the reason, for the log.
     """
     if asked != "auto":
-        return asked, "as the definition says"
+        return asked, "as it is asked for"
     if width < 0.25:
         return "float32", "as a model this narrow is faster in it"
     if BACKEND != "tensorflow":

@@ -115,7 +115,8 @@ def _line_of(series, curves):
 
 
 def _scale_accuracy_axes(axes, last_epoch):
-    axes.set_ylim(0, 1)
+    # A little more than 1, so that a marker at 1 is not cut.
+    axes.set_ylim(0, 1.02)
     axes.set_xlim(0.5, last_epoch + 0.5)
     axes.set_yticks(np.linspace(0, 1, 11))
     round_epochs = MaxNLocator(nbins=12, integer=True).tick_values(1, last_epoch)

@@ -19,7 +19,7 @@ from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
 from fercv.train.checkpoint import Checkpoints, Snapshot, UnusableError
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
-from fercv.train.progress import Progress
+from fercv.train.progress import SHOWN, Progress
 from fercv.workflow.errors import InputError
 
 log = logging.getLogger("fercv")
@@ -159,7 +159,8 @@ def restore(state: TrainingState, task: Task) -> None:
     for variable, value in zip(variables, saved.arrays, strict=False):
         variable.assign(value)
     state.best_weights = saved.arrays[len(variables) :] or None
-    log.info("%s: goes on after epoch %d of %d", task.name, len(state.history), task.definition["epochs"])
+    done, epochs = len(state.history), task.definition["epochs"]
+    log.info("%s: goes on after epoch %d of %d", task.name, done, epochs, extra=SHOWN)
 
 
 def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:

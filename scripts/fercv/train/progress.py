@@ -3,6 +3,8 @@
 import logging
 import time
 
+from fercv.workflow import jobs
+
 log = logging.getLogger("fercv")
 
 # Lines with this mark also go to the terminal, see `fercv.workflow.jobs.run`.
@@ -38,13 +40,14 @@ class Progress:
             self.timed += 1
             if self.timed == BATCHES_TIMED or now - self.began > SECONDS_TIMED:
                 self.estimated = True
-                self.say_estimate((now - self.began) / self.timed * self.batches_left)
+                left = (now - self.began) / self.timed * self.batches_left
+                self.say_estimate(now - jobs.STARTED + left)
 
     def say_estimate(self, seconds: float) -> None:
-        """Say how long this fold will take, and all folds of the model, which takes about as long one after the other.
+        """Say how long this fold will take, and all folds of the model one after the other.
 
         Args:
-            seconds: that the batches which are left will take.
+            seconds: from the start of the job to the end of its training.
         """
         task, folds = self.task, self.task.folds
         text = (

@@ -3,12 +3,16 @@
 import logging
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import keep, note_params
+
+# When this module was imported, which scripts do first, in seconds on the clock of `time.monotonic`.
+STARTED = time.monotonic()
 
 # In a script of a rule Ctrl-C ends the process at once, even within an import or a long training step. Python's own
 # handler would wait for the end of the step, and print a traceback. A fold goes on from its checkpoint.

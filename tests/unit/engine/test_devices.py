@@ -37,7 +37,7 @@ def test_no_nvidia_smi_no_warning(tmp_path, monkeypatch, caplog):
 
 @pytest.mark.parametrize("asked", ["float32", "bfloat16"])
 def test_a_precision_that_is_asked_for_is_taken(asked):
-    assert devices.choose_precision(asked, 1.0) == (asked, "as the definition says")
+    assert devices.choose_precision(asked, 1.0) == (asked, "as it is asked for")
 
 
 @pytest.mark.parametrize(

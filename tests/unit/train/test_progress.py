@@ -14,11 +14,12 @@ def clock(monkeypatch):
     """A clock that stands still until a test moves it."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(progress.jobs, "STARTED", clock.now - 10)
     return clock
 
 
 def run(clock, epochs=40, steps=20, folds=20, done=0):
-    """The progress of a run. Its batches take 5 s, but the first one takes 60 s."""
+    """The progress of a run. It takes 10 s to start and 60 s for the first batch; the others take 5 s."""
     task = SimpleNamespace(
         name="cnn fold 00", definition={"epochs": epochs}, steps=steps, training=np.arange(1539), folds=folds
     )
@@ -44,25 +45,25 @@ def everything_is_logged(caplog):
 def test_the_first_fold_says_how_long_all_will_take_and_what_makes_it_less(clock, caplog):
     run(clock)
     assert shown(caplog) == [
-        "cnn fold 00: 1,539 images, 590,119 parameters, 40 epochs: about 66 min for this fold, 20 folds one after the "
-        "other 22.2 h; a smaller `scale`, fewer `models` or a lower `folds.number` take less"
+        "cnn fold 00: 1,539 images, 590,119 parameters, 40 epochs: about 68 min for this fold, 20 folds one after the "
+        "other 22.6 h; a smaller `scale`, fewer `models` or a lower `folds.number` take less"
     ]
 
 
 def test_what_is_short_gets_no_advice(clock, caplog):
     run(clock, epochs=1, steps=10)
-    assert shown(caplog)[0].endswith("1 epochs: about 40 s for this fold, 20 folds one after the other 13 min")
+    assert shown(caplog)[0].endswith("1 epochs: about 2 min for this fold, 20 folds one after the other 38 min")
 
 
 def test_a_run_that_goes_on_counts_only_what_is_left(clock, caplog):
     run(clock, done=39)
-    assert "about 2 min for this fold" in shown(caplog)[0]
+    assert "about 3 min for this fold" in shown(caplog)[0]
 
 
 def test_other_folds_say_it_in_the_log_alone(clock, caplog):
     run(clock, folds=1)
     assert shown(caplog) == []
-    assert caplog.records[0].getMessage().endswith("40 epochs: about 66 min")
+    assert caplog.records[0].getMessage().endswith("40 epochs: about 68 min")
 
 
 def test_the_terminal_gets_a_line_now_and_then_and_the_log_gets_all(clock, caplog):
