@@ -131,7 +131,8 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
         value: what the key holds, if that is to be compared.
 
     Returns:
-        The last of the files that holds the key (with the value); where none does, the last file or the command line.
+        The last of the files that holds the key (with the value); where only the first one does, the last one and that it
+        leaves the key to the first; where none does, the last file or the command line.
     """
     for file in reversed(files):
         try:
@@ -146,7 +147,9 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
             node = node[part]
         else:
             if not value or node == value[0]:
-                return str(file)
+                # An experiment's own file is the one to change. What it does not name, config.yaml has.
+                own = len(files) > 1 and file == files[0]
+                return f"{files[-1]}, which leaves it to {Path(file).name}" if own else str(file)
     return f"{files[-1]} or --config" if files else "config"
 
 

@@ -142,6 +142,7 @@ def decoded(tmp_path, image, size=SIZE, **keywords):
 
 
 def test_colour_becomes_luma_and_one_line_counts_the_converted(tmp_path, caplog):
+    caplog.set_level("INFO", "fercv")
     colour = Image.new("RGB", (3, 4), (255, 0, 0))
     larger = Image.new("L", (6, 8), 90)
     files = one_of_each_class(**{"sad/c.png": png(colour), "sad/d.png": png(colour), "happy/l.png": png(larger)})

@@ -7,6 +7,7 @@ import yaml
 
 from fercv.nets import architectures
 from fercv.workflow.errors import InputError
+from fercv.workflow.messages import origin
 from fercv.workflow.settings import (
     SCHEMA,
     check_syntax,
@@ -367,3 +368,14 @@ def test_a_value_from_the_command_line_is_not_laid_to_a_file(base_config, tmp_pa
     (tmp_path / "a.yaml").write_text("seed: 3\n", encoding="utf-8")
     with pytest.raises(InputError, match=rf"^{tmp_path}/a.yaml or --config: seed is 'abc'"):
         complete_config(base_config | {"seed": "abc"}, [tmp_path / "a.yaml"])
+
+
+def test_what_is_left_to_config_yaml_is_told_of_the_experiments_own_file(tmp_path):
+    """The reader is to change that file, and to leave config.yaml as it is."""
+    files = [tmp_path / "config.yaml", tmp_path / "mine.yaml"]
+    files[0].write_text("experiment: demo\nseed: 1\n", encoding="utf-8")
+    files[1].write_text("seed: 2\n", encoding="utf-8")
+    names = list(map(str, files))
+    assert origin(names, ["experiment"], "demo") == f"{files[1]}, which leaves it to config.yaml"
+    assert origin(names, ["seed"], 2) == str(files[1])
+    assert origin(names[:1], ["seed"], 1) == str(files[0])
