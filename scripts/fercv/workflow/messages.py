@@ -131,8 +131,8 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
         value: what the key holds, if that is to be compared.
 
     Returns:
-        The last of the files that holds the key (with the value); where only the first one does, the last one and that it
-        leaves the key to the first; where none does, the last file or the command line.
+        The last of the files that holds the key (with the value). If only the first one does, the last one, and that it
+        leaves the key to the first. If none does, the last one or the command line.
     """
     for file in reversed(files):
         try:
