@@ -2,18 +2,16 @@
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from fercv.data.csv_rows import CHUNK_ROWS, check_pixels, check_row, find_columns, no_rows, read_rows
 from fercv.data.tables import Dataset
 
 
-def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int]) -> Dataset:
     """Read a csv with columns of labels (`emotion` or `label`) and pixels (`pixels` or `feature`), perhaps `Usage`.
 
     Pixels are whole numbers from 0 to 255, row by row of the image, separated by spaces. The file is read row by row
@@ -28,9 +26,7 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     height, width = image_size
     images = np.empty((CHUNK_ROWS, height * width), np.uint8)
     labels, usages = [], []
-    shown = {"unit": "B", "unit_scale": True, "desc": path.name, "disable": None if progress else True}
-    # The progress bar ends before an error is shown.
-    with tqdm(**shown) as bar, contextlib.closing(read_rows(path, partial(advance, bar))) as rows:
+    with contextlib.closing(read_rows(path)) as rows:
         columns = find_columns(path, next(rows))
         for number, fields in enumerate(rows, start=1):
             label, pixels, usage = check_row(path, number, fields, columns, len(classes))
@@ -46,12 +42,6 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     samples = pd.DataFrame({"label": np.array(labels, np.int64), "usage": usages})
     samples["source"] = [f"row {number}" for number in range(1, count + 1)]
     return Dataset(images.reshape(count, height, width), samples)
-
-
-def advance(bar: tqdm, done: int, size: int) -> None:
-    """Set a progress bar to the number of bytes that were read, of `size`."""
-    bar.total = size
-    bar.update(done - bar.n)
 
 
 def parse_pixels(path: Path, number: int, text: str, image_size: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ import io
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +28,11 @@ LONGEST_FIELD = 10_000_000
 LONGEST_ROW = 12_000_000
 
 
-def read_rows(path: Path, report: Callable[[int, int], None] | None = None) -> Iterator[list[str] | None]:
+def read_rows(path: Path) -> Iterator[list[str] | None]:
     """Read a csv or csv.gz row by row. No more than `LONGEST_ROW` characters are held in memory at a time.
 
     Args:
         path: of the file. Plain text and gzip are told apart by content.
-        report: called now and then with the number of bytes that were read, and the size of the file in bytes.
 
     Yields:
         The fields of the header, None where the file is empty; then the fields of each row that is not blank.
@@ -42,7 +41,6 @@ def read_rows(path: Path, report: Callable[[int, int], None] | None = None) -> I
         InputError: the file cannot be read, is a damaged gzip, is not UTF-8 text, or not comma-separated.
     """
     csv.field_size_limit(LONGEST_FIELD)
-    report = report or (lambda done, size: None)
     number = length = 0
 
     def lines(text: io.TextIOBase) -> Iterator[str]:
@@ -55,7 +53,6 @@ def read_rows(path: Path, report: Callable[[int, int], None] | None = None) -> I
 
     try:
         with path.open("rb") as raw:
-            size = path.stat().st_size
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
             text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig", newline="")
             rows = csv.reader(lines(text))
@@ -67,9 +64,6 @@ def read_rows(path: Path, report: Callable[[int, int], None] | None = None) -> I
                     continue
                 yield fields
                 number += 1
-                if number % CHUNK_ROWS == 0:
-                    report(raw.tell(), size)
-            report(raw.tell(), size)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason}) after row {number}; save it as UTF-8") from None
     except csv.Error as error:

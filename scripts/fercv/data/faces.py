@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from fercv.data.expressions import CLASSES, EXTREMES, Expression
 from fercv.data.painter import PARTS, Painter, draw_identity, photograph, shrink
@@ -74,7 +73,7 @@ def draw_faces(count: int, seed: int, size: int = 48, held_out: float = 0.1) -> 
     masks = np.empty((count, len(PARTS), size, size), bool)
     strengths = np.empty(count, np.float32)
     originals = np.unique(identities)
-    for row in tqdm(originals.tolist(), desc="drawing faces", unit="face", disable=None):
+    for row in originals.tolist():
         images[row], masks[row], strengths[row] = _draw_face(CLASSES[true_labels[row]], size, seed, row)
     images, masks, strengths = images[identities], masks[identities], strengths[identities]
     return Faces(images, labels, true_labels, usages, strengths, identities, masks)

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from fercv.data.image_names import list_zip, one_line, open_zip, place_images
 from fercv.data.sources import USAGES, cannot_be_read, is_image, natural_key, walk_files
@@ -42,9 +41,7 @@ class ImageFile(NamedTuple):
     read: Callable[[], bytes]
 
 
-def read_folder(
-    path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
-) -> Dataset:
+def read_folder(path: str | Path, classes: Sequence[str], image_size: tuple[int, int]) -> Dataset:
     """Read a folder of images by class, with or without train/ and test/ above the classes.
 
     A class folder bears the name of its class, in upper or lower case, or the number of its label. The usage of an
@@ -63,7 +60,7 @@ def read_folder(
     files = [(PurePosixPath(Path(file).relative_to(path).as_posix()), file) for file in walk_files(path)]
     images = [(name, partial(read_file, Path(file))) for name, file in files if is_image(name.name)]
     others = [name for name, _ in files if not is_image(name.name)]
-    return read_image_files(path, images, others, classes, image_size, progress)
+    return read_image_files(path, images, others, classes, image_size)
 
 
 def read_file(path: Path) -> bytes:
@@ -74,7 +71,7 @@ def read_file(path: Path) -> bytes:
         raise cannot_be_read(path, error) from None
 
 
-def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True) -> Dataset:
+def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, int]) -> Dataset:
     """Read a zip of a folder as `read_folder` takes it; nothing is unpacked.
 
     Raises:
@@ -84,7 +81,7 @@ def read_zip(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     with open_zip(path) as archive:
         entries, others = list_zip(path, archive)
         images = [(name, partial(read_entry, path, archive, entry)) for name, entry in entries.items()]
-        return read_image_files(path, images, others, classes, image_size, progress)
+        return read_image_files(path, images, others, classes, image_size)
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -112,7 +109,6 @@ def read_image_files(
     others: list[PurePosixPath],
     classes: Sequence[str],
     image_size: tuple[int, int],
-    progress: bool,
 ) -> Dataset:
     """Sort and read image files.
 
@@ -122,12 +118,11 @@ def read_image_files(
         others: names of the files that are no images.
         classes: class names, in the order of their labels.
         image_size: (height, width) in pixels.
-        progress: whether a terminal shows a progress bar.
     """
     places, order = place_images(path, [name for name, _ in images], classes), ("", *USAGES)
     files = [ImageFile(*places[name], str(name), read) for name, read in images]
     files.sort(key=lambda file: (order.index(file.usage), file.label, natural_key(file.name)))
-    pixels = decode_files(path, files, image_size, progress)
+    pixels = decode_files(path, files, image_size)
     if others:
         log.warning("files that are no images were left out of %s: %d, such as %r", path, len(others), str(min(others)))
     samples = pd.DataFrame(
@@ -140,7 +135,7 @@ def read_image_files(
     return Dataset(pixels, samples)
 
 
-def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int], progress: bool) -> np.ndarray:
+def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]) -> np.ndarray:
     """Decode all images to grey, see `decode`; one message counts those that were converted or resized.
 
     Returns:
@@ -150,7 +145,7 @@ def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]
     converted = resized = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for index, file in enumerate(tqdm(files, unit=" images", desc=path.name, disable=None if progress else True)):
+        for index, file in enumerate(files):
             pixels[index], was_converted, was_resized = decode(path, file.name, file.read(), image_size)
             converted += was_converted
             resized += was_resized

@@ -15,23 +15,20 @@ from fercv.data.sources import source_kind
 from fercv.data.tables import Dataset
 
 
-def read_dataset(
-    path: str | Path, classes: Sequence[str], image_size: tuple[int, int], progress: bool = True
-) -> Dataset:
+def read_dataset(path: str | Path, classes: Sequence[str], image_size: tuple[int, int]) -> Dataset:
     """Read a csv, csv.gz, zip or folder with the reader that fits it.
 
     Args:
         path: of the file or folder.
         classes: class names, in the order of their labels.
         image_size: (height, width) in pixels. A csv must hold this size; other images are resized.
-        progress: whether a terminal shows a progress bar.
 
     Raises:
         InputError: one line that names the place, what was found, what was expected, and what to do.
     """
     path = Path(path)
     readers = {"folder": read_folder, "zip": read_zip, "csv": read_csv}
-    return readers[source_kind(path)](path, classes, image_size, progress)
+    return readers[source_kind(path)](path, classes, image_size)
 
 
 def duplicate_groups(images: np.ndarray) -> np.ndarray:
