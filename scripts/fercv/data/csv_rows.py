@@ -20,7 +20,7 @@ from fercv.workflow.messages import did_you_mean
 LABEL_COLUMNS, PIXEL_COLUMNS = ("emotion", "label"), ("pixels", "feature")
 PIXEL = re.compile("0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 USUAL_PIXELS = frozenset(map(str, range(256)))
-# Progress is reported each time this many rows are read.
+# The array of the images starts with this many rows.
 CHUNK_ROWS = 2048
 # Characters of one field. An unclosed quote reads on to this limit; the pixels of a 1500 x 1500 image stay below it.
 LONGEST_FIELD = 10_000_000
