@@ -274,7 +274,8 @@ def read_predictions(
         index, label, then a probability for each class, in the order of `classes`, whatever their order in the file.
 
     Raises:
-        InputError: as `read_table`, and where the file has a column of no class.
+        InputError: as `read_table`, and where the file has a column of no class, or a row's probabilities do not sum to
+            1.
     """
     kinds = PREDICTIONS | dict.fromkeys(classes, SHARE)
     below = {"label": len(classes)} | ({} if samples is None else {"index": samples})
@@ -282,6 +283,9 @@ def read_predictions(
     for name in table.columns:
         if name not in kinds:
             refuse_file(path, f"has the column {messages.legible(name)}, but the classes are {messages.names(classes)}")
+    sums = table[list(classes)].sum(axis=1)
+    if wrong := list(sums.index[(sums - 1).abs() > 1e-3]):
+        refuse_file(path, f"row {wrong[0] + 1}: the probabilities sum to {sums[wrong[0]]:.4g}, expected 1")
     return table[list(kinds)]
 
 

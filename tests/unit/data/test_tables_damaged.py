@@ -55,6 +55,7 @@ def add_column(text, name):
 
 
 DAMAGE = {
+    "sum": (cell(2, "happy", "0.5"), "row 2: the probabilities sum to 0.75, expected 1"),
     "no number": (cell(2, "happy", "nan"), "row 2: happy is 'nan', expected a number from 0 to 1"),
     "no field": (cell(2, "happy", ""), "row 2: happy is '', expected a number from 0 to 1"),
     "too much": (cell(3, "sad", "1e300"), "row 3: sad is '1e300', expected a number from 0 to 1"),
