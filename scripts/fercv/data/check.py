@@ -82,6 +82,11 @@ def check_usages(usages: Collection[str], source: str | Path, predict_held_out: 
 
 def too_few_samples(name: str, samples: int, distinct: int, folds: int) -> InputError:
     """The error for a class with fewer samples, or fewer groups of equal ones (`distinct`), than folds."""
-    counted = f"{samples} samples" + (f" in {distinct} duplicate groups" if distinct < samples else "")
+    counted = f"{samples} sample{'s' * (samples != 1)}" + (
+        f" in {distinct} duplicate groups" if distinct < samples else ""
+    )
     mending = f"lower folds.number to {distinct} or less" if distinct > 1 else "leave the class out"
-    return InputError(f"{name} has {counted}, fewer than folds.number = {folds}: {mending} or add samples of it")
+    return InputError(
+        f"{name} has {counted}, fewer than folds.number = {folds}: {mending}, or add "
+        "samples of it; of the built-in faces, a scale with more `images` has more"
+    )

@@ -28,7 +28,7 @@ def check(path, folds=1, held_out=False, classes=CLASSES, size=SIZE):
         (one_of_each_class(), {"classes": ["angry", "hapy", "sad"]}, "'happy' .*did you mean 'hapy'"),
         (one_of_each_class(**{"1.png": b""}), {}, "is in no class folder"),
         (one_of_each_class(**{"val/sad/1.png": b""}), {}, "'val' .*is no class"),
-        (one_of_each_class(), {"folds": 2}, "class angry has 1 samples, fewer than folds.number = 2"),
+        (one_of_each_class(), {"folds": 2}, "class angry has 1 sample, fewer than folds.number = 2"),
         (one_of_each_class(), {"held_out": True}, "data.held_out is true, but all rows"),
         ({f"test/{name}": data for name, data in one_of_each_class().items()}, {}, "no row has the usage Training"),
         (one_of_each_class(**{"sad/a\rb.png": b""}), {}, "line break"),

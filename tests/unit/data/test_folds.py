@@ -59,7 +59,7 @@ def test_folds_mix_the_order_of_the_rows():
         ([0, 0, 1, 1], range(4), 1, None, ["folds.number", "1", "2 folds"]),
         ([0, 0, 0, 0], range(4), 2, None, ["class 0", "2 classes"]),
         ([0] * 9 + [1] * 4, range(13), 5, NAMES[:2], ["disgust", "4 samples", "folds.number = 5", "to 4 or less"]),
-        ([0] * 9 + [1], range(10), 5, NAMES[:2], ["disgust", "1 samples", "leave the class out"]),
+        ([0] * 9 + [1], range(10), 5, NAMES[:2], ["disgust", "1 sample", "leave the class out"]),
         ([0] * 9 + [1] * 9, range(18), 5, NAMES, ["happy", "0 samples"]),
         ([0] * 9 + [1] * 6, [*range(9), 9, 9, 9, 10, 10, 11], 5, NAMES[:2], ["disgust", "6 samples in 3 duplicate"]),
     ],
