@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from helpers import REPOSITORY, copy_repository, job_counts
 from packaging.requirements import Requirement
 from pages import PAGES, PLACEHOLDERS, SLURM, blocks, commands, spans, tokens
 from snakemake.utils import update_config
+
+from fercv.data.faces import CLASSES
 
 MODELS = ("cnn", "fc", "fc_dropout")
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -161,7 +164,7 @@ def copies(tmp_path_factory):
 
 
 def follow_readme(folder: Path) -> None:
-    """Write the README's own experiment and architecture, and empty files for the data: dry runs do not read them."""
+    """Write the README's own experiment and architecture, and data. Images are empty, as dry runs look at names."""
     experiment = {}
     for block in blocks("README.md", "yaml"):
         update_config(experiment, yaml.safe_load(block))
@@ -169,15 +172,25 @@ def follow_readme(folder: Path) -> None:
     (path,) = {link for link in links("README.md") if link.endswith("architectures.py")}
     with (folder / path).open("a", encoding="utf-8") as architectures:
         architectures.writelines(f"\n\n{block}" for block in blocks("README.md", "python"))
-    for name in ("fer2013.csv", "fer2013-images.zip", "mine/calm/1.png", "mine/angry/1.png"):
+    for name in [f"mine/{label}/{number}.png" for label in ("calm", "angry") for number in range(5)]:
         (folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "data" / name).touch()
+    rows = [f"{label},{'0 ' * 48 * 48},Training" for label in range(7)]
+    (folder / "data/fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]), encoding="utf-8")
+    with zipfile.ZipFile(folder / "data/fer2013-images.zip", "w") as archive:
+        for label in CLASSES:
+            for number in range(20):
+                archive.writestr(f"train/{label}/{number}.png", "")
+            archive.writestr(f"test/{label}/0.png", "")
+
+
+PICTURES = ("accuracy", "confusion_matrix", "misclassified", "saliency")  # of every model
 
 
 def write_results(results: Path) -> None:
     """Write what commands of the pages read: pictures, tables, the log of a fold, and two folds, one of them edited."""
     pictures = ["data/samples.png", "comparison.png"]
-    pictures += [f"{model}/{name}.png" for model in MODELS for name in ("accuracy", "confusion_matrix", "saliency")]
+    pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
     for name in pictures:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
