@@ -3,8 +3,11 @@
 
 rule visualize:
     input:
-        expand(f"{MODEL_RESULTS}/saliency.png", model=MODELS),
+        # Snakemake misses the arrays only if they are asked for, too.
+        expand(f"{MODEL_RESULTS}/saliency.{{ending}}", model=MODELS, ending=["npz", "png"]),
         layer_pictures(),
+        layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.npz", "filters"),
+        layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz", "feature_maps"),
 
 
 rule compute_saliency:

@@ -769,6 +769,37 @@ def test_a_deleted_model_is_trained_again_only_when_it_is_needed(project):
     assert project.jobs() == {"train_fold": 1} | OF_CNN
 
 
+@pytest.mark.parametrize(
+    ("damaged", "lost"),
+    [
+        ("fc/folds/01/predictions.csv", ["fc/confusion_matrix.csv", "fc/misclassified.csv"]),
+        ("fc/folds/00/model.keras", ["fc/saliency.npz"]),
+        ("cnn/folds/00/model.keras", ["cnn/saliency.npz", "cnn/filters_conv2_pool.npz"]),
+    ],
+)
+def test_a_damaged_file_that_is_deleted_as_the_message_says_is_made_again_with_all_that_was_lost(
+    project, damaged, lost
+):
+    results = project.folder / "results/rebuilt"
+    content = (results / damaged).read_bytes()
+    (results / damaged).write_text("x")
+    targets = [f"results/rebuilt/{name}" for name in lost]
+    told = project.snakemake(*targets, "--keep-going", "--forcerun", *targets, check=False)
+    assert told.returncode == 1 and "delete it" in told.stderr.splitlines()[-1]
+    assert not any((results / name).exists() for name in lost)
+    (results / damaged).unlink()
+    project.snakemake()
+    assert (results / damaged).read_bytes() == content
+    assert all((results / name).exists() for name in lost)
+    assert project.jobs() == {}
+
+
+@pytest.mark.parametrize("notes", ["", "[]", '{"a": 5}', '{"results/rebuilt/data/images.npy": {}}'])
+def test_broken_notes_of_the_kept_files_stop_nothing(project, notes):
+    (project.folder / ".snakemake/fer-crossval/rebuilt/notes.json").write_text(notes, encoding="utf-8")
+    assert project.jobs() == {}
+
+
 def test_edited_predictions_rerun_the_pooled_results_and_are_told(project):
     name = "results/rebuilt/fc/folds/01/predictions.csv"
     project.edit(name, r"\n(\d+),(\d),", lambda row: f"\n{row[1]},{(int(row[2]) + 1) % 7},")

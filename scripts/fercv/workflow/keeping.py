@@ -153,8 +153,9 @@ def stamp(directory: str | Path, file: str) -> list[int] | None:
 def read_notes(kept: Path) -> dict:
     """What is noted of the kept files: {path: {made_from, sha256, stamp}}; nothing where the notes cannot be read."""
     try:
-        return json.loads((kept / "notes.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        notes = json.loads((kept / "notes.json").read_text(encoding="utf-8"))
+        return {file: {key: entry[key] for key in ("made_from", "sha256", "stamp")} for file, entry in notes.items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return {}
 
 
