@@ -198,3 +198,11 @@ def test_a_gpu_that_is_given_back_is_free_for_others(tmp_path, monkeypatch):
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-0"
             places = [("GPU-0", path) for path in tmp_path.glob("*/*.lock")]
             assert leases.take_free_place(places) is None
+
+
+def test_what_nvidia_smi_says_need_not_be_utf_8(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_bytes(b"#!/bin/sh\nprintf 'GPU 0: Card \\351 (UUID: GPU-7)\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert leases.nvidia_gpus() == ["GPU-7"]

@@ -248,6 +248,16 @@ def adding_tensors(layers, image_shape, classes):
     return inputs, layers.Conv2D(8, 3)(inputs) + layers.Conv2D(8, 3)(inputs)
 
 
+def with_an_output_too_many(layers, image_shape, classes):
+    inputs = layers.Input(image_shape)
+    return inputs, layers.Dense(classes + 1, activation="softmax")(layers.Flatten()(inputs))
+
+
+def for_other_images(layers, image_shape, classes):
+    inputs = layers.Input((4, 4, 1))
+    return inputs, layers.Dense(classes, activation="softmax")(layers.Flatten()(inputs))
+
+
 def without_default(layers, image_shape, classes, *, units):
     raise AssertionError
 
@@ -256,6 +266,8 @@ def without_default(layers, image_shape, classes, *, units):
     ("function", "call", "message"),
     [
         (without_softmax, lambda name: build_model(name, (8, 8, 1), 3, {}), "is no softmax"),
+        (with_an_output_too_many, lambda name: build_model(name, (8, 8, 1), 3, {}), r"outputs of the shape \(4,\)"),
+        (for_other_images, lambda name: build_model(name, (8, 8, 1), 3, {}), r"inputs of the shape \(4, 4, 1\)"),
         (adding_tensors, lambda name: layer_names(name, (8, 8, 1), 3, {}), r"layers.Add\(\)"),
         (without_default, settings_of, "units without a default"),
     ],
