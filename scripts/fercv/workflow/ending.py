@@ -5,6 +5,7 @@ once, at the very end. The complete messages are in Snakemake's own log, whose p
 """
 
 import atexit
+import contextlib
 import csv
 import logging
 import re
@@ -25,7 +26,7 @@ class Ending:
 
     def __init__(self, directory: str | Path):
         self.directory = Path(directory)
-        self.logs, self.interrupted = {}, False
+        self.logs, self.stamps, self.interrupted = {}, {}, False
 
     def watch(self, logger: logging.Logger) -> None:
         """Take note from now on of what happens, and keep Snakemake from saying what the last lines say better.
@@ -42,14 +43,25 @@ class Ending:
             signal.signal(signal.SIGINT, self.interrupt)
 
     def note(self, record: logging.LogRecord) -> bool:
-        """Take note of a job that has failed, or has come to its end after all. As a filter it lets everything pass."""
+        """Take note of a job that starts, fails or has come to its end. As a filter it lets everything pass."""
         event = event_of(record)
-        if event == "job_error" and not self.interrupted:
-            # Beside the path Snakemake may say that it is temporary or the like.
-            self.logs[record.jobid] = (record.rule_name, record.log[0].split(" (")[0])
+        if event == "job_info" and record.log:  # a target such as `all` is a job without a log
+            self.stamps[record.jobid] = self.stamp(log_path(record.log[0]))
+        elif event == "job_error" and not self.interrupted:
+            own, *of_scheduler = map(log_path, record.log or [""])
+            # A job that failed before it came to its script has left an earlier job's log as it was.
+            has_written = self.stamp(own) != self.stamps.get(record.jobid)
+            self.logs[record.jobid] = (record.rule_name, own if has_written else None, of_scheduler)
         elif event == "job_finished":
             self.logs.pop(record.job_id, None)
         return True
+
+    def stamp(self, path: str) -> tuple[int, int] | None:
+        """Size in bytes and time of change, in nanoseconds, of a file; None if there is none."""
+        with contextlib.suppress(OSError):
+            stat = (self.directory / path).stat()
+            return stat.st_size, stat.st_mtime_ns
+        return None
 
     def interrupt(self, number, frame) -> None:
         """Stop Snakemake as Ctrl-C does. Further ones are ignored: they would only break off its clean-up."""
@@ -65,13 +77,14 @@ class Ending:
             )
             return
         failures = {}
-        for rule, path in self.logs.values():
-            failures.setdefault(tuple(reason(self.directory / path)), []).append((rule, path))
+        for rule, own, of_scheduler in self.logs.values():
+            path, text = reason(self.directory, own, of_scheduler)
+            failures.setdefault(tuple(text), []).append((rule, path))
         lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
         for text, jobs in list(failures.items())[:LONGEST]:
             rule, path = jobs[0]
-            count, logs = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
-            lines += [f"{rule} failed{count}; {logs} is {path}:", *text]
+            count, log = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
+            lines += [f"{rule} failed{count}{f'; {log} is {path}' if path else ''}:", *text]
         tell_at_exit(lines)
 
     def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:
@@ -137,17 +150,43 @@ def tell_at_exit(lines: list[str]) -> None:
         atexit.register(print, "\n".join(["", *lines]), file=sys.stderr, flush=True)
 
 
-def reason(path: Path) -> list[str]:
-    """Why a job failed: what its log says from its last error on, or the log's last lines."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ["it was killed before it wrote a log; is there enough memory?"]
-    starts = [number for number, line in enumerate(lines) if re.match(r"[-\d]+ [:,\d]+ ERROR ", line)]
-    if starts:
-        first, *others = lines[starts[-1] :]
-        return [first.split(" ERROR ", 1)[1], *others]
-    return [*lines[-2:], "it ended without an error; was it killed, for instance for want of memory?"]
+def log_path(text: str) -> str:
+    """The path of a log as Snakemake names it; beside it Snakemake may say that the file is temporary or the like."""
+    return text.split(" (")[0]
+
+
+def reason(directory: Path, own: str | None, of_scheduler: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Why a job failed.
+
+    Args:
+        directory: where Snakemake runs.
+        own: path of the job's log below `directory`; None if it has written none.
+        of_scheduler: paths of the logs that a cluster's scheduler has written about the job.
+
+    Returns:
+        The path of the log that tells, and what it says from its last error on. Without an error these are the last
+        lines of the scheduler's log, or of the job's own.
+    """
+    logs = [path for path in (own, *of_scheduler) if path]
+    texts = {path: read_lines(directory / path) for path in logs}
+    for path, lines in texts.items():
+        starts = [number for number, line in enumerate(lines) if re.match(r"[-\d]+ [:,\d]+ ERROR ", line)]
+        if starts:
+            first, *others = lines[starts[-1] :]
+            return path, [first.split(" ERROR ", 1)[1], *others]
+    for path in of_scheduler:
+        if texts[path]:
+            return path, texts[path][-2:]
+    if own and texts[own]:
+        return own, [*texts[own][-2:], "it ended without an error; was it killed, for instance for want of memory?"]
+    return None, ["it ended before it wrote a log; was it killed, for instance for want of memory?"]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty; none if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return []
 
 
 def accuracy(summary: Path) -> str:

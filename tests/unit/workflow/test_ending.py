@@ -47,12 +47,35 @@ def write_log(folder, name, *lines):
     ],
 )
 def test_the_reason_is_the_last_error_of_the_log_or_its_last_lines(tmp_path, lines, expected):
-    assert reason(tmp_path / write_log(tmp_path, "x.log", *lines))[: len(expected)] == expected
+    path, said = reason(tmp_path, write_log(tmp_path, "x.log", *lines), [])
+    assert path == "x.log" and said[: len(expected)] == expected
 
 
 def test_a_job_that_was_killed_is_told_as_such(tmp_path):
-    assert "killed" in reason(tmp_path / write_log(tmp_path, "x.log", f"{TIME} INFO epoch 1"))[-1]
-    assert "killed" in reason(tmp_path / "missing.log")[-1]
+    assert "killed" in reason(tmp_path, write_log(tmp_path, "x.log", f"{TIME} INFO epoch 1"), [])[1][-1]
+    assert "killed" in reason(tmp_path, "missing.log", [])[1][-1]
+
+
+@pytest.mark.parametrize(
+    ("logs", "writes", "expected"),
+    [
+        ([], False, ["train_fold failed:", "it ended before it wrote a log; was it killed, for instance for want of memory?"]),
+        (["7.log"], False, ["train_fold failed; its log is 7.log:", "Config file is extended", "a setting has changed"]),
+        (["7.log"], True, ["train_fold failed; its log is own.log:", "of today"]),
+    ],
+)  # fmt: skip
+def test_a_job_that_ends_before_its_script_is_not_explained_by_an_earlier_jobs_log(
+    tmp_path, said, logs, writes, expected
+):
+    run = Ending(tmp_path)
+    write_log(tmp_path, "own.log", f"{TIME} ERROR of yesterday")
+    write_log(tmp_path, "7.log", "Config file is extended", "a setting has changed", "")
+    run.note(event("job_info", jobid=3, rule_name="train_fold", log=["own.log"]))
+    if writes:
+        write_log(tmp_path, "own.log", f"{TIME} ERROR of today")
+    run.note(event("job_error", jobid=3, rule_name="train_fold", log=["own.log", *logs]))
+    run.tell_failures()
+    assert said == expected
 
 
 def test_each_reason_is_said_once(tmp_path, said):
@@ -80,6 +103,14 @@ def test_a_job_that_came_to_its_end_in_a_second_attempt_has_not_failed(tmp_path,
     run.note(event("job_finished", job_id=1))
     run.tell_failures()
     assert said == []
+
+
+def test_a_target_has_no_log(tmp_path, said):
+    run = Ending(tmp_path)
+    run.note(event("job_info", jobid=0, rule_name="all", log=[]))
+    run.note(event("job_error", jobid=0, rule_name="all", log=[]))
+    run.tell_failures()
+    assert said[0] == "all failed:"
 
 
 def test_what_snakemake_says_besides_is_not_touched(tmp_path, monkeypatch):
