@@ -41,9 +41,10 @@ def main(snakemake):
     for usage, part in rows.groupby("usage"):
         right = mean.loc[part.index].to_numpy().argmax(axis=1) == part["label"]
         unseen = right[part["in_training"] == 0]
+        of_unseen = f"{unseen.mean():.4f} on the {len(unseen)}" if len(unseen) else "there are none"
         log.info(
-            "%s: accuracy %.4f on %d rows of %s, %.4f on the %d without a copy in training",
-            snakemake.wildcards.model, right.mean(), len(part), usage, unseen.mean(), len(unseen),
+            "%s: accuracy %.4f on %d rows of %s, %s without a copy in training",
+            snakemake.wildcards.model, right.mean(), len(part), usage, of_unseen,
         )  # fmt: skip
     write_table(pd.concat([rows, mean], axis=1), snakemake.output.predictions)
 

@@ -13,7 +13,7 @@ from fercv.data.image_names import list_zip, open_zip, place_images
 from fercv.data.sources import source_kind
 from fercv.workflow.errors import InputError
 
-# How far the look into a csv goes: rows, and characters of pixels.
+# How far the look into a csv goes: rows, and characters.
 FIRST_ROWS, FIRST_CHARACTERS = 100, 1_000_000
 
 
@@ -55,7 +55,7 @@ def check_first_rows(path: Path, classes: Sequence[str], image_size: Sequence[in
         for number, fields in enumerate(rows, start=1):
             _, pixels, _ = check_row(path, number, fields, columns, len(classes))
             check_pixels(path, number, pixels, image_size)
-            characters += len(pixels)
+            characters += sum(map(len, fields))
             if number == FIRST_ROWS or characters > FIRST_CHARACTERS:
                 break
     if not number:

@@ -26,6 +26,8 @@ CHUNK_ROWS = 2048
 LONGEST_FIELD = 10_000_000
 # Characters of one row, over all its lines. A small gzip may hold a line that is larger than the memory.
 LONGEST_ROW = 12_000_000
+# Blank lines in a row. A small gzip may hold any number of them.
+LONGEST_GAP = 10_000
 
 
 def read_rows(path: Path) -> Iterator[list[str] | None]:
@@ -41,7 +43,7 @@ def read_rows(path: Path) -> Iterator[list[str] | None]:
         InputError: the file cannot be read, is a damaged gzip, is not UTF-8 text, or not comma-separated.
     """
     csv.field_size_limit(LONGEST_FIELD)
-    number = length = 0
+    number = length = gap = 0
 
     def lines(text: io.TextIOBase) -> Iterator[str]:
         nonlocal length
@@ -61,7 +63,11 @@ def read_rows(path: Path) -> Iterator[list[str] | None]:
             for fields in rows:
                 length = 0
                 if not fields:
+                    gap += 1
+                    if gap > LONGEST_GAP:
+                        raise csv.Error(f"more than {LONGEST_GAP:,} blank lines in a row")
                     continue
+                gap = 0
                 yield fields
                 number += 1
     except UnicodeDecodeError as error:

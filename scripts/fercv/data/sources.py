@@ -16,11 +16,14 @@ from pathlib import Path
 
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import file_digest
+from fercv.workflow.messages import did_you_mean
 
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 # The first bytes of 7z, RAR, bzip2 and xz; at TAR_MARK of a tar stands `ustar`.
 OTHER_ARCHIVES = (b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ")
 TAR_MARK = 257
+# Folders inside each other, more than any data set has.
+DEEPEST = 50
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"})
 
 
@@ -40,9 +43,9 @@ def source_files(path: str | Path) -> list[str]:
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        hint = did_you_mean(path, ["synthetic"]) or "; put the data there or correct the path"
         raise InputError(
-            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}; "
-            "put the data there or correct the path"
+            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}{hint}"
         ) from None
     except ValueError:
         raise InputError(f"data.source is {str(path)!r}, which is no path; correct it") from None
@@ -150,21 +153,29 @@ def file_stamps(files: Sequence[str]) -> list[tuple[int, ...] | None]:
     return stamps
 
 
-def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[str]:
+def walk_files(folder: str | Path, walked: dict[str, str | Path] | None = None, above: Sequence[str] = ()) -> list[str]:
     """Every file of a folder tree that is not hidden nor in a hidden folder, folder by folder.
 
     Links to files and folders are followed, but not a link to a folder that contains it: that would never end.
 
     Args:
         folder: where to start; the results begin with it.
+        walked: the folders that were walked already, by their real paths. It is added to.
         above: real paths of the folders around this one; links to them are not followed.
 
     Raises:
-        InputError: a folder cannot be read, a link leads nowhere, or a name is not UTF-8.
+        InputError: a folder cannot be read, a link leads nowhere, two folders are one and the same by links, folders
+            lie too deep inside each other, or a name is not UTF-8.
     """
+    walked = {} if walked is None else walked
     real = os.path.realpath(folder)
     if real in above:
         return []
+    if real in walked:
+        raise InputError(f"{folder}: by links the same folder as {walked[real]}; take one of them out")
+    if len(above) > DEEPEST:
+        raise InputError(f"{folder}: more than {DEEPEST} folders inside each other; move the images further up")
+    walked[real] = folder
     files = []
     try:
         with os.scandir(folder) as entries:
@@ -172,7 +183,7 @@ def walk_files(folder: str | Path, above: frozenset[str] = frozenset()) -> list[
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    files += walk_files(entry.path, above | {real})
+                    files += walk_files(entry.path, walked, (*above, real))
                 elif entry.is_file():
                     entry.name.encode()  # samples.csv names every file
                     files.append(entry.path)

@@ -83,8 +83,8 @@ class Ending:
         lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
         for text, jobs in list(failures.items())[:LONGEST]:
             rule, path = jobs[0]
-            count, log = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
-            lines += [f"{rule} failed{count}{f'; {log} is {path}' if path else ''}:", *text]
+            count, named = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
+            lines += [f"{rule} failed{count}{f'; {named} is {path}' if path else ''}:", *text]
         tell_at_exit(lines)
 
     def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:

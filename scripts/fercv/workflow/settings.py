@@ -3,6 +3,7 @@
 It imports the standard library, PyYAML and jsonschema only, since the Snakefile needs it at every start.
 """
 
+import contextlib
 import copy
 import re
 import sys
@@ -32,6 +33,8 @@ SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 RESERVED = ("index", "label", "usage", "true", "in_training")
 # What stands in the folder of an experiment beside a folder for each model.
 FOLDERS = ("data", "logs", "checkpoints", "benchmarks")
+# libyaml is faster, but PyYAML may have been built without it.
+FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def check_syntax(path: str | Path) -> None:
@@ -42,11 +45,13 @@ def check_syntax(path: str | Path) -> None:
 
     Raises:
         InputError: one line that names the file, the line and what is wrong there. A file that would make Snakemake run
-            code is refused too.
+            code is refused too, and one in which a key stands twice.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
         content = read_config(text, yaml.SafeLoader)
+        with contextlib.suppress(yaml.YAMLError):  # JSON that is no YAML
+            check_nodes(path, yaml.compose(text, Loader=FAST_LOADER), set())
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: it is not in UTF-8; save it in that encoding") from None
@@ -68,6 +73,39 @@ def check_syntax(path: str | Path) -> None:
         raise InputError(f"{path}: {found} found, a block of keys expected; restore it")
     if "__use_yte__" in content:
         raise InputError(f"{path}: __use_yte__ has Snakemake run code of this file; take it out")
+
+
+def check_nodes(
+    path: str | Path, node: yaml.Node | None, checked: set[yaml.Node], above: Sequence[yaml.Node] = ()
+) -> None:
+    """Refuse a key that stands twice in a block, of which YAML takes the last, and a value that contains itself.
+
+    Args:
+        path: of the config file.
+        node: what PyYAML has composed of it, or a part; None for an empty file.
+        checked: the nodes that were checked already, as aliases may lead to a node many times. It is added to.
+        above: the nodes around this one.
+    """
+    if node in above:
+        line = above[-1].start_mark.line + 1
+        raise InputError(f"{path}, line {line}: a value that contains itself by an alias; write out what is meant")
+    if node in checked:
+        return
+    checked.add(node)
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            check_nodes(path, child, checked, (*above, node))
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+            if name in lines:
+                raise InputError(
+                    f"{path}, line {line}: the key {legible(key.value)} stands in line {lines[name]} already; "
+                    "keep one of the two"
+                )
+            lines[name] = line
+            check_nodes(path, value, checked, (*above, node))
 
 
 def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
@@ -301,9 +339,9 @@ def check_images(config: Mapping, scale_name: str, files: Sequence[str]) -> None
         number = config["folds"]["number"]
         text = f"fewer images than folds.number, which is {number}; choose more images or fewer folds"
         refuse(files, ["scales", scale_name, "images"], images, text)
-    if images is not None and config["feature_maps"]["image"] >= images:
-        image, key = config["feature_maps"]["image"], ["feature_maps", "image"]
-        refuse(files, key, image, f"expected at most {images - 1}, the last image")
+    image, is_shown = config["feature_maps"]["image"], bool(config["feature_maps"]["layers"])
+    if images is not None and is_shown and image >= images:
+        refuse(files, ["feature_maps", "image"], image, f"expected at most {images - 1}, the last image")
 
 
 def fold_names(number: int) -> list[str]:

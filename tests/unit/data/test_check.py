@@ -59,6 +59,13 @@ def test_the_look_into_a_csv_is_bounded(tmp_path):
     check(write_text(tmp_path, text + "late mistake\n"))
 
 
+def test_blank_lines_without_end_are_refused_but_some_are_not(tmp_path):
+    row = f"0,{FACES[0].text}\n"
+    check(write_text(tmp_path, "label,pixels\n" + (row + "\n" * 9000) * 3))
+    with pytest.raises(InputError, match="line 10003: more than 10,000 blank lines in a row"):
+        check(write_text(tmp_path, "label,pixels\n" + row + "\n" * 10_001 + row))
+
+
 def test_good_data_pass(tmp_path):
     check(write_text(tmp_path, kaggle_csv()), held_out=True)
     check(write_folder(tmp_path / "faces", face_files()), held_out=True)

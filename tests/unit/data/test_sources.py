@@ -23,17 +23,41 @@ def test_source_files_of_a_file_is_the_file_and_of_a_folder_its_images_in_order(
 
 
 def test_links_to_files_and_folders_are_followed_but_not_in_circles(tmp_path):
-    pool = write_folder(tmp_path / "pool", {"1.png": png(FACES[0].pixels), "2.png": png(FACES[1].pixels)})
+    pools = [write_folder(tmp_path / f"pool{number}", {"1.png": png(FACES[number].pixels)}) for number in range(2)]
     faces = tmp_path / "faces"
-    for name in CLASSES[:2]:  # one folder under two names is not a circle
-        (faces / "train").mkdir(parents=True, exist_ok=True)
+    (faces / "train" / "sad").mkdir(parents=True)
+    for name, pool in zip(CLASSES, pools, strict=False):
         (faces / "train" / name).symlink_to(pool)
-    (faces / "train" / "sad").mkdir()
-    (faces / "train" / "sad" / "1.png").symlink_to(pool / "1.png")
+    (faces / "train" / "sad" / "1.png").symlink_to(pools[0] / "1.png")
     (faces / "train" / "sad" / "up").symlink_to(faces)
-    names = ["train/angry/1.png", "train/angry/2.png", "train/happy/1.png", "train/happy/2.png", "train/sad/1.png"]
+    names = ["train/angry/1.png", "train/happy/1.png", "train/sad/1.png"]
     assert source_files(faces) == [str(faces / name) for name in names]
     assert list(read(faces).samples["source"]) == names
+
+
+def test_one_folder_under_two_names_is_refused(tmp_path):
+    """The images of folders that link to each other would be counted again and again."""
+    faces = write_folder(tmp_path / "faces", face_files())
+    for name, other in [("happy", "sad"), ("sad", "happy")]:
+        (faces / "train" / name / "link").symlink_to(faces / "train" / other)
+    with pytest.raises(InputError, match=r"train/sad: by links the same folder as .*train/happy/link; take one"):
+        source_files(faces)
+
+
+def test_folders_without_end_inside_each_other_are_refused(tmp_path):
+    folder = tmp_path / "faces" / "/".join(["f"] * 60)
+    folder.mkdir(parents=True)
+    (folder / "1.png").touch()
+    with pytest.raises(InputError, match="more than 50 folders inside each other"):
+        source_files(tmp_path / "faces")
+    (tmp_path / "faces" / "/".join(["f"] * 49) / "1.png").touch()
+    assert len(source_files(tmp_path / "faces/f/f/f/f/f/f/f/f/f/f/f/f")) == 2
+
+
+def test_the_name_of_the_built_in_faces_is_proposed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="did you mean 'synthetic'"):
+        source_files("synthetik")
 
 
 def test_a_broken_link_is_refused(tmp_path):

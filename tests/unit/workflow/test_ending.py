@@ -56,20 +56,23 @@ def test_a_job_that_was_killed_is_told_as_such(tmp_path):
     assert "killed" in reason(tmp_path, "missing.log", [])[1][-1]
 
 
+KILLED = "it ended before it wrote a log; was it killed, for instance for want of memory?"
+
+
 @pytest.mark.parametrize(
     ("logs", "writes", "expected"),
     [
-        ([], False, ["train_fold failed:", "it ended before it wrote a log; was it killed, for instance for want of memory?"]),
-        (["7.log"], False, ["train_fold failed; its log is 7.log:", "Config file is extended", "a setting has changed"]),
+        ([], False, ["train_fold failed:", KILLED]),
+        (["7.log"], False, ["train_fold failed; its log is 7.log:", "Config file is extended", "a setting changed"]),
         (["7.log"], True, ["train_fold failed; its log is own.log:", "of today"]),
     ],
-)  # fmt: skip
+)
 def test_a_job_that_ends_before_its_script_is_not_explained_by_an_earlier_jobs_log(
     tmp_path, said, logs, writes, expected
 ):
     run = Ending(tmp_path)
     write_log(tmp_path, "own.log", f"{TIME} ERROR of yesterday")
-    write_log(tmp_path, "7.log", "Config file is extended", "a setting has changed", "")
+    write_log(tmp_path, "7.log", "Config file is extended", "a setting changed", "")
     run.note(event("job_info", jobid=3, rule_name="train_fold", log=["own.log"]))
     if writes:
         write_log(tmp_path, "own.log", f"{TIME} ERROR of today")

@@ -247,6 +247,11 @@ def test_a_name_that_yaml_reads_as_something_else_is_accepted_as_the_message_wri
     assert complete_config(config | {"experiment": yaml.safe_load(written)}, [])["data"]["source"] == "faces.csv"
 
 
+def test_an_image_of_feature_maps_that_nobody_asks_for_is_not_looked_for(base_config):
+    changed(base_config, "feature_maps/layers", [])
+    complete_config(changed(base_config, "feature_maps/image", 5000))
+
+
 def test_models_whose_folders_would_be_one_on_some_file_systems_are_refused(base_config):
     config = changed(base_config, "definitions/CNN", {"architecture": "fc"})
     assert "models is 'CNN', which differs from cnn in case only" in refusal(config | {"models": ["cnn", "CNN"]})
@@ -328,6 +333,11 @@ UNREADABLE = {
     "sexagesimal": (b"seed: " + b"1:" * 200 + b"1.5\n", "a value that cannot be read"),
     "empty": (b"", "nothing found, a block of keys expected"),
     "list": (b"- cnn\n", "a block of keys expected"),
+    "key twice": (b"seed: 1\ndata:\n  source: a\n  source: b\n", "line 4: the key source stands in line 3 already"),
+    "key twice in a line": (b"data: {source: a, source: b}\n", "line 1: the key source stands in line 1 already"),
+    "key twice, JSON": (b'{"seed": 1,\n "seed": 2}\n', "line 2: the key seed stands in line 1 already"),
+    "in itself": (b"seed: 1\nmodels: &all [cnn, *all]\n", "line 2: a value that contains itself"),
+    "block in itself": (b"data: &data\n  source: {a: *data}\n", "line 2: a value that contains itself"),
     "missing": (None, "No such file or directory; restore it"),
 }
 
@@ -345,6 +355,13 @@ def test_a_config_file_that_cannot_be_read_is_refused_by_name_and_line(tmp_path,
 
 def test_the_config_file_itself_passes():
     check_syntax(SCHEMA.parents[1] / "config.yaml")
+
+
+def test_aliases_and_the_same_key_in_two_blocks_are_no_mistake(tmp_path):
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))  # 9 ** 29 values
+    path = tmp_path / "config.yaml"
+    path.write_text(f"a0: &a0 {{seed: 1}}\n{levels}\ncnn: {{seed: 1}}\nfc: {{seed: 1, <<: *a0}}\n")
+    check_syntax(path)
 
 
 def test_a_config_file_may_be_json(tmp_path):
