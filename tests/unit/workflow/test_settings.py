@@ -248,8 +248,7 @@ def test_a_name_that_yaml_reads_as_something_else_is_accepted_as_the_message_wri
 
 
 def test_an_image_of_feature_maps_that_nobody_asks_for_is_not_looked_for(base_config):
-    changed(base_config, "feature_maps/layers", [])
-    complete_config(changed(base_config, "feature_maps/image", 5000))
+    complete_config(changed(changed(base_config, "feature_maps/layers", []), "feature_maps/image", 5000))
 
 
 def test_models_whose_folders_would_be_one_on_some_file_systems_are_refused(base_config):
