@@ -11,6 +11,20 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
+# Fixtures of a session that take long. All tests with such a fixture run in one process, so that it is made once.
+SHARED = ("cluster", "undisturbed", "completed", "finished", "copies")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tell pytest-xdist which tests belong in one process."""
+    for item in items:
+        for name in SHARED:
+            if name in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
+
+
 @pytest.fixture
 def workflow(tmp_path):
     """An empty working directory for the workflow."""

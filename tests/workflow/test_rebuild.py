@@ -10,13 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from dry_runs import run_snakemake
 from helpers import REPOSITORY, copy_repository, job_counts, job_messages
 from PIL import Image
 
@@ -69,8 +69,8 @@ class Project:
         self.folder = folder
 
     def snakemake(self, *arguments, check=True, **environment):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "experiment.yaml"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ | environment)
+        arguments = ["--cores", "2", *arguments, "--configfile", "experiment.yaml"]
+        done = run_snakemake(arguments, self.folder, os.environ | environment)
         if check:
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
