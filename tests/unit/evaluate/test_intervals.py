@@ -86,9 +86,8 @@ def test_a_published_comparison_of_two_classifiers_comes_out_to_the_last_digit()
     """docs/functions.rst of baycomp prints probabilities of the correlated Bayesian t-test for these accuracies.
 
     Corani & Benavoli derive this test (2015, "A Bayesian approach for comparing cross-validated algorithms on multiple
-    data sets", Machine Learning). Its posterior is Student's t about the mean, with
-    the squared error of Nadeau & Bengio. So its central 95 % are our interval, and the probability of the less probable
-    sign is half of our p-value.
+    data sets", Machine Learning). Its posterior is Student's t about the mean, with the squared error of Nadeau &
+    Bengio. So its central 95 % are our interval, and the probability of the less probable sign is half of our p-value.
     """
     values = np.array(J48) - np.array(NAIVE_BAYES)
     mean, _, low, high, p_value = intervals.corrected_interval(values)
