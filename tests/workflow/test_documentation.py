@@ -94,8 +94,11 @@ def requirements(file) -> list[Requirement]:
 
 
 def check_pytest(words, line, copies):
-    """The tests that it names exist."""
-    assert [word for word in words[1:] if not (REPOSITORY / word).exists()] == []
+    """The tests that it names exist, and pytest knows the options and the markers."""
+    assert [word for word in words[1:] if "/" in word and not (REPOSITORY / word).exists()] == []
+    said = run([sys.executable, "-m", "pytest", *words[1:], "--markers"], REPOSITORY)
+    markers = [words[place + 1] for place, word in enumerate(words) if word == "-m"]
+    assert [marker for marker in markers if f"@pytest.mark.{marker}:" not in said] == []
 
 
 def check_style(words, line, copies):
