@@ -57,7 +57,8 @@ def test_folds_mix_the_order_of_the_rows():
     ("labels", "groups", "number", "names", "said"),
     [
         ([0, 0, 1, 1], range(4), 1, None, ["folds.number", "1", "2 folds"]),
-        ([0, 0, 0, 0], range(4), 2, None, ["class 0", "2 classes"]),
+        ([0, 0, 0, 0], range(4), 2, None, ["class 0", "2 classes or more: check the labels"]),
+        ([], [], 2, None, ["all samples are of no class, "]),
         ([0] * 9 + [1] * 4, range(13), 5, NAMES[:2], ["disgust", "4 samples", "folds.number = 5", "to 4 or less"]),
         ([0] * 9 + [1], range(10), 5, NAMES[:2], ["disgust", "1 sample", "leave the class out"]),
         ([0] * 9 + [1] * 9, range(18), 5, NAMES, ["happy", "0 samples"]),
@@ -84,6 +85,13 @@ def test_a_class_missing_from_a_training_part_is_refused():
     with pytest.raises(InputError, match=UNEVEN) as refusal:
         assign_folds(np.array([0, 1, 0, 1]), np.array([0, 1, 2, 2]), 2, seed=0)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_class_may_be_missing_from_a_validation_part():
+    """The model still learns it from the other folds."""
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    folds = assign_folds(labels, np.array([0, 2, 1, 1, 3, 3]), 3, seed=0)
+    assert sorted(len(set(labels[folds == fold])) for fold in range(3)) == [1, 2, 2]
 
 
 def test_inner_split_is_grouped_and_stratified():
