@@ -10,9 +10,11 @@ from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
     ("schedule", "expected"),
     [
         ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
-        ({"name": "constant", "warmup": 1}, [0.5, 1, 1, 1]),
+        ({"name": "constant", "warmup": 3}, [0.25, 0.5, 0.75, 1]),
         ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "step", "warmup": 1, "every": 2, "factor": 0.1}, [0.5, 1, 1, 0.1]),
         ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
+        ({"name": "cosine", "warmup": 1}, [0.5, 1, 0.75, 0.25]),
     ],
 )
 def test_learning_rates(schedule, expected):
@@ -35,3 +37,11 @@ def test_class_weights_by_hand():
     softened = class_weights(labels, 2, "square_root")
     assert softened[1] / softened[0] == pytest.approx(math.sqrt(3))
     assert softened[labels].mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced", "square_root"])
+def test_a_class_without_rows_has_a_weight_as_well(kind):
+    weights = class_weights(np.array([0, 1, 1]), 3, kind)
+    assert weights.shape == (3,)
+    assert weights.dtype == np.float32
+    assert np.isfinite(weights).all()
