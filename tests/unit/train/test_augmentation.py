@@ -18,7 +18,9 @@ def draw(count=2000, size=(16, 16), **settings):
 
 def test_no_ranges_leave_images_as_they_are():
     images = faces()
-    np.testing.assert_array_equal(augment(images, NOTHING, np.random.default_rng(0)), images)
+    same = augment(images, NOTHING, np.random.default_rng(0))
+    assert same.dtype == np.float32
+    np.testing.assert_array_equal(same, images)
 
 
 def test_transforms_agree_with_scipy_as_imagedatagenerator_uses_it():

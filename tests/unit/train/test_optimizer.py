@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from fercv.engine.backend import keras
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 
 
@@ -28,6 +29,15 @@ def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
     made = make_optimizer({"optimizer": optimizer, "learning_rate": 0.003, "weight_decay": weight_decay})
     assert type(made).__name__.lower() == optimizer
     assert (made.weight_decay or 0) == weight_decay
+
+
+def test_sgd_has_nesterov_momentum():
+    """Two steps by hand: a velocity v = 0.9 v - 0.1 gradient, and a move of 0.9 v - 0.1 gradient."""
+    weight = keras.Variable([0.0])
+    optimizer = make_optimizer({"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0})
+    for expected in (-0.19, -0.19 - 0.271):
+        optimizer.apply([keras.ops.ones(1)], [weight])
+        assert float(weight[0]) == pytest.approx(expected)
 
 
 def test_class_weights_by_hand():
