@@ -1,5 +1,6 @@
 """Which files a data source consists of, in which order, and which sources are refused."""
 
+import gzip
 import io
 import json
 import os
@@ -152,8 +153,8 @@ def tar():
 
 @pytest.mark.parametrize(
     "start",
-    [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh9", b"\xfd7zXZ\x00", tar(), tar()[:262]],
-    ids=["7z", "rar", "bzip2", "xz", "tar", "start of a tar"],
+    [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh9", b"\xfd7zXZ\x00", tar(), tar()[:262], gzip.compress(tar())],
+    ids=["7z", "rar", "bzip2", "xz", "tar", "start of a tar", "tar in gzip"],
 )
 def test_another_archive_is_known_by_its_content_whatever_its_name_says(tmp_path, start):
     path = tmp_path / "set.csv"
