@@ -1,6 +1,7 @@
 """Files of the project that must agree with each other."""
 
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -112,6 +113,15 @@ def test_locks_are_made_for_the_pythons_that_the_snakefile_takes(name):
     oldest, newest = oldest.replace(", ", "."), newest.replace(", ", ".")
     assert f"for Python {oldest} to {newest}\n" in read(f"{name}.txt"), "change .ci/lock, and run it"
     assert f"--python-version {oldest} " in read(".ci/lock")
+
+
+def test_mutation_tests_name_modules_and_tests_that_exist():
+    """mutmut passes over a module that is not there without a word."""
+    settings = tomllib.loads(read("pyproject.toml"))["tool"]["mutmut"]
+    deselected = [option.removeprefix("--deselect=") for option in settings["pytest_add_cli_args"]]
+    for name in [*settings["only_mutate"], *settings["pytest_add_cli_args_test_selection"], *deselected]:
+        file, _, function = name.partition("::")
+        assert f"def {function}" in read(file), name
 
 
 def test_profiles_share_no_key():

@@ -57,7 +57,8 @@ def test_folds_mix_the_order_of_the_rows():
     ("labels", "groups", "number", "names", "said"),
     [
         ([0, 0, 1, 1], range(4), 1, None, ["folds.number", "1", "2 folds"]),
-        ([0, 0, 0, 0], range(4), 2, None, ["class 0", "2 classes"]),
+        ([0, 0, 0, 0], range(4), 2, None, ["class 0", "2 classes or more: check the labels"]),
+        ([], [], 2, None, ["all samples are of no class, "]),
         ([0] * 9 + [1] * 4, range(13), 5, NAMES[:2], ["disgust", "4 samples", "folds.number = 5", "to 4 or less"]),
         ([0] * 9 + [1], range(10), 5, NAMES[:2], ["disgust", "1 sample", "leave the class out"]),
         ([0] * 9 + [1] * 9, range(18), 5, NAMES, ["happy", "0 samples"]),
@@ -73,11 +74,24 @@ def test_refused_in_one_line(labels, groups, number, names, said):
         assert part in message
 
 
+UNEVEN = (
+    r"^all samples of class 1 fall into fold . of 2, .* as the duplicate groups are uneven: "
+    r"lower folds\.number, set folds\.group_duplicates to false or add samples$"
+)
+
+
 def test_a_class_missing_from_a_training_part_is_refused():
     # Class 1 has as many groups as there are folds, but one of them is drawn to the other by class 0.
-    with pytest.raises(InputError, match=r"all samples of class 1 fall into fold . of 2.*duplicate groups") as refusal:
+    with pytest.raises(InputError, match=UNEVEN) as refusal:
         assign_folds(np.array([0, 1, 0, 1]), np.array([0, 1, 2, 2]), 2, seed=0)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_class_may_be_missing_from_a_validation_part():
+    """The model still learns it from the other folds."""
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    folds = assign_folds(labels, np.array([0, 2, 1, 1, 3, 3]), 3, seed=0)
+    assert sorted(len(set(labels[folds == fold])) for fold in range(3)) == [1, 2, 2]
 
 
 def test_inner_split_is_grouped_and_stratified():
@@ -93,9 +107,26 @@ def test_inner_split_is_grouped_and_stratified():
     assert (held_back != inner_split(labels, groups, 0.2, seed=5)).any()
 
 
+MENDING = "switch early stopping off, change its fraction or add samples"
+
+
 @pytest.mark.parametrize("fraction", [0.001, 0.9])
 def test_inner_split_refused_in_one_line(fraction):
     labels = np.array([0] * 10 + [1] * 2)
-    with pytest.raises(InputError, match="early stopping") as refusal:
+    with pytest.raises(InputError, match=rf"early stopping .* {fraction:g} of the training.*: {MENDING}$") as refusal:
         inner_split(labels, np.arange(12), fraction, seed=0)
     assert "\n" not in str(refusal.value)
+
+
+def test_inner_split_that_leaves_a_class_out_of_the_training_rows_is_refused():
+    """The row of class 1 shares a group with one of class 0, and that group is among the nine of ten held back."""
+    labels, groups = np.array([*[0] * 10, 1]), np.array([*range(10), 3])
+    with pytest.raises(InputError, match=f"hold back 0.9 of .* all of class 1: {MENDING}$") as refusal:
+        inner_split(labels, groups, 0.9, seed=0)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_class_may_be_missing_from_the_rows_held_back():
+    labels = np.array([0] * 38 + [1] * 2)
+    held_back = inner_split(labels, np.arange(40), 0.1, seed=0)
+    assert labels[held_back].tolist() == [0] * 4

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
+from fercv.data.tables import METRICS, Kind
 from fercv.evaluate import intervals
 from fercv.evaluate.measures import log_loss
 from fercv.workflow.errors import InputError
@@ -31,9 +32,12 @@ def test_summarize_by_hand():
 
 
 def test_summarize_one_fold_knows_no_spread():
-    row = intervals.summarize(pd.DataFrame({"fold": [0], "accuracy": [0.6]}), {}).iloc[0]
+    summary = intervals.summarize(pd.DataFrame({"fold": [0], "accuracy": [0.6]}), {})
+    row = summary.iloc[0]
     assert row["mean"] == row["minimum"] == row["maximum"] == 0.6
     assert row[["standard_deviation", "low", "high"]].isna().all()
+    # A chance that is not known is a number as well: NaN, not None.
+    assert np.isnan(row["chance"])
 
 
 @pytest.mark.parametrize(
@@ -221,6 +225,25 @@ def test_compare_keeps_the_given_order_of_models_and_the_sign():
     assert (pairs["mean"] < 0).all()
 
 
+def test_compare_gives_each_model_the_interval_that_summarize_gives_it():
+    metrics = {"cnn": make_metrics([1.0, 1.0, 0.9, 1.0]), "fc": make_metrics([0.1, 0.0, 0.0, 0.0])}
+    table = intervals.compare(metrics, measures=["accuracy"]).set_index(["model", "versus"])
+    for model, one in metrics.items():
+        (expected,) = intervals.summarize(one, {})[["mean", "low", "high"]].to_numpy()
+        assert table.loc[(model, ""), ["mean", "low", "high"]].tolist() == expected.tolist()
+
+
+def test_a_difference_and_its_interval_lie_where_differences_can(monkeypatch):
+    """A measure from -1 to 1 differs by 2 at most."""
+    monkeypatch.setitem(METRICS, "kappa", Kind("float64", lowest=-1, highest=1))
+    cnn, fc = (pd.DataFrame({"fold": range(3), "kappa": values}) for values in ([1, 0.9, 1], [-0.2, 0, -1]))
+    row = intervals.compare({"cnn": cnn, "fc": fc}, measures=["kappa"]).iloc[2]
+    mean, deviation, low, high, p_value = intervals.corrected_interval(np.array([1.2, 0.9, 2]), -2, 2)
+    found = row[["mean", "standard_deviation", "low", "high", "p_value"]].to_numpy(dtype=float)
+    np.testing.assert_allclose(found, [mean, deviation, low, high, p_value])
+    assert -2 < low < mean < high < 2
+
+
 def test_equal_models_do_not_differ():
     table = intervals.compare(
         {"a": make_metrics([0.1, 0.2, 0.3, 0.4]), "b": make_metrics([0.1, 0.2, 0.3, 0.4])}, ["accuracy"]
@@ -232,6 +255,6 @@ def test_equal_models_do_not_differ():
 
 
 def test_compare_refuses_other_folds():
-    with pytest.raises(InputError, match=r"model cnn \(0, 1\) and model fc \(0, 2\)") as refusal:
+    with pytest.raises(InputError, match=r"model cnn \(0, 1\) and model fc \(0, 2\).* on the same folds$") as refusal:
         intervals.compare({"cnn": make_metrics([0.1, 0.2], (0, 1)), "fc": make_metrics([0.1, 0.2], (0, 2))})
     assert "\n" not in str(refusal.value)

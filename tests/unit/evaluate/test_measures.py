@@ -25,6 +25,15 @@ def test_confusion_counts_rows_are_true_classes():
     assert counts.tolist() == [[1, 1, 0], [0, 2, 1], [0, 0, 0]]
 
 
+def test_a_class_that_is_neither_recorded_nor_predicted_has_its_row_and_column():
+    assert measures.confusion_counts(np.array([0, 2]), np.array([2, 2]), 4).tolist() == [
+        [0, 0, 1, 0],
+        [0, 0, 0, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 0],
+    ]
+
+
 EPSILON = float(np.finfo(np.float32).eps)
 
 
@@ -213,10 +222,38 @@ def weakness(counts, mean, low=np.nan, high=np.nan):
 
 
 def test_a_model_that_names_nearly_one_class_is_described_with_its_figures():
-    text = weakness([[0, 40, 0], [0, 40, 0], [0, 39, 1]], 0.342, 0.3, 0.39)
-    assert "119 of 120 images are predicted as happy, and 40 are" in text
-    assert "the accuracy of 0.342 (95 % interval 0.300 to 0.390) is not beyond doubt above 0.333" in text
-    assert "always naming angry" in text
+    named, doubted = weakness([[0, 40, 0], [0, 40, 0], [0, 39, 1]], 0.342, 0.3, 0.39).split("; ")
+    assert named == "119 of 120 images are predicted as happy, and 40 are"
+    assert doubted.startswith("the accuracy of 0.342 (95 % interval 0.300 to 0.390) is not beyond doubt above 0.333")
+    assert "always naming angry" in doubted
+
+
+def test_a_mean_without_an_interval_is_doubted_without_one():
+    text = weakness([[20, 20, 0], [20, 10, 10], [20, 10, 10]], 1 / 3)
+    assert text.startswith("the accuracy of 0.333 is not beyond doubt above 0.333")
+
+
+@pytest.mark.parametrize(
+    ("others", "predicted", "named"),
+    [
+        # Of 100 images, 5 are no longer less than 5 %.
+        (60, 4, True),
+        (60, 5, False),
+        # 2 are less than a quarter of 9, and not of 8.
+        (9, 2, True),
+        (8, 2, False),
+    ],
+)
+def test_nearly_one_class_is_less_than_a_twentieth_and_less_than_a_quarter_of_the_others(others, predicted, named):
+    """`others` images are not happy, and `predicted` of them are not predicted as happy."""
+    text = weakness([[predicted, others - predicted, 0], [0, 100 - others, 0], [0, 0, 0]], 0.9, 0.85, 0.95)
+    assert ("are predicted as happy" in text) == named
+
+
+@pytest.mark.parametrize(("mean", "doubted"), [(0.75, True), (0.76, False)])
+def test_a_mean_of_more_than_four_standard_errors_above_chance_is_not_doubted(mean, doubted):
+    """With 64 images and a chance of 1/2, the binomial standard error is 1/16."""
+    assert bool(weakness([[25, 7, 0], [8, 24, 0], [0, 0, 0]], mean, 0.4, 0.95)) == doubted
 
 
 @pytest.mark.parametrize(
@@ -238,6 +275,7 @@ def test_only_weak_models_are_warned_of(counts, figures, warned):
     assert bool(weakness(counts, *figures)) == warned
 
 
+@pytest.mark.filterwarnings("error")
 def test_per_class_on_pooled_counts():
     table = measures.per_class(np.array([[6, 2, 0], [1, 3, 0], [0, 0, 0]]), NAMES)
     assert list(table.columns) == ["class", "support", "predicted", "precision", "recall", "f1"]

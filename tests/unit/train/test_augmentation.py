@@ -27,7 +27,9 @@ def faces(count=6, shape=(16, 16)):
 
 def test_no_ranges_leave_images_as_they_are():
     images = faces()
-    np.testing.assert_array_equal(augment(images, NOTHING, np.random.default_rng(0)), images)
+    same = augment(images, NOTHING, np.random.default_rng(0))
+    assert same.dtype == np.float32
+    np.testing.assert_array_equal(same, images)
 
 
 def parameters_of(transform, shape):

@@ -21,7 +21,7 @@ STATE = Snapshot(
 
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "checkpoints" / "cnn_00.checkpoint"
+    path = tmp_path / "demo" / "checkpoints" / "cnn_00.checkpoint"
     write_checkpoint(path, RUN, STATE)
     return path
 
@@ -33,6 +33,18 @@ def test_what_is_read_is_what_was_written(path):
         assert (read.dtype, read.shape) == (written.dtype, written.shape)
         np.testing.assert_array_equal(read, written)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**21 + 2])
+def test_one_of_any_size_is_read(tmp_path, size):
+    """It is read in blocks of 2**20 bytes."""
+    path, checksum = tmp_path / "one", 32
+    write_checkpoint(path, {}, Snapshot({}, [np.zeros(2**20, np.uint8)]))
+    around = path.stat().st_size - 2**20
+    array = np.arange(size + checksum - around).astype(np.uint8)
+    write_checkpoint(path, {}, Snapshot({}, [array]))
+    assert path.stat().st_size == size + checksum
+    np.testing.assert_array_equal(read_checkpoint(path, {}).arrays[0], array)
 
 
 def test_equal_states_are_equal_bytes(path):
@@ -107,8 +119,9 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_costs_a_warning(path, capl
     Checkpoints(path, RUN, 1.0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
-    assert "cnn fold 00: no checkpoint after epoch 1" in caplog.text
-    assert "No space left on device" in caplog.text
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"cnn fold 00: no checkpoint after epoch 1 ({path}: No space left on device); training goes")
+    assert line.endswith("start again from an earlier epoch")
 
 
 def test_one_that_is_damaged_is_told_and_not_used(path, caplog):
@@ -141,39 +154,69 @@ def test_saving_takes_its_share_of_the_time_and_no_more(tmp_path, monkeypatch):
     assert written == [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 30]
 
 
+def test_the_first_epoch_is_saved_even_if_the_clock_stands_still(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    Checkpoints(tmp_path / "one", RUN, 0.05, "cnn fold 00").save(lambda: STATE, 1, last=False)
+    assert read_checkpoint(tmp_path / "one", RUN).numbers == STATE.numbers
+
+
+def test_what_one_run_saves_it_restores_and_another_does_not(tmp_path, caplog):
+    Checkpoints(tmp_path / "one", RUN, 0.05, "cnn fold 00").save(lambda: STATE, 1, last=False)
+    checked = []
+    restored = Checkpoints(tmp_path / "one", RUN, 0.05, "cnn fold 00").restore(checked.append)
+    assert restored.numbers == STATE.numbers
+    assert [saved is restored for saved in checked] == [True]
+    assert caplog.text == ""
+    assert Checkpoints(tmp_path / "one", RUN | {"code": "abd"}, 0.05, "cnn fold 00").restore() is None
+
+
+def test_a_state_that_does_not_fit_the_run_is_told_and_not_used(path, caplog):
+    def refuse(saved):
+        raise UnusableError("its weights are of other shapes")
+
+    assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore(refuse) is None
+    assert "is not used, its weights are of other shapes; training starts from the beginning" in caplog.text
+
+
 def test_a_share_of_zero_saves_nothing(tmp_path):
     Checkpoints(tmp_path / "one", RUN, 0, "cnn fold 00").save(lambda: STATE, 1, last=True)
     assert not (tmp_path / "one").exists()
 
 
-def npy_header(shape):
-    """The start of an npy array that declares this shape and holds nothing."""
-    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+def npy_header(shape, dtype="<f4"):
+    """The start of an npy array that declares this shape and dtype and holds nothing."""
+    described = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\x01\x00" + len(described).to_bytes(2, "little") + described
 
 
 WHOLE = {"format": 1, "run": RUN, "numbers": {}, "arrays": 1}
 
 
+NO_JSON, NO_HEADER = "its first line is no JSON", "its first line does not hold format, run, numbers, arrays"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("first_line", "arrays", "said"),
     [
-        b"not JSON\n",
-        b"\xff\n",
-        b"[" * 100_000 + b"\n",
-        b"[]\n",
-        *(json.dumps({k: v for k, v in WHOLE.items() if k != key}).encode() + b"\n" for key in WHOLE),
-        json.dumps(WHOLE | {"run": []}).encode() + b"\n",
-        json.dumps(WHOLE | {"arrays": "1"}).encode() + b"\n",
-        json.dumps(WHOLE | {"arrays": 10**12}).encode() + b"\n",
-        json.dumps(WHOLE).encode() + b"\n" + npy_header((10**13,)),
-        json.dumps(WHOLE).encode() + b"\n" + npy_header((10**30,)),
-        json.dumps(WHOLE).encode() + b"\n" + npy_header((-1,)),
-        json.dumps(WHOLE).encode() + b"\n" + npy_header((2,)).replace(b"<f4", b"|O8") + b"x" * 16,
+        (b"not JSON", b"", NO_JSON),
+        (b"\xff", b"", NO_JSON),
+        (b"[" * 100_000, b"", NO_JSON),
+        (b"[]", b"", NO_HEADER),
+        *((json.dumps({k: v for k, v in WHOLE.items() if k != key}).encode(), b"", NO_HEADER) for key in WHOLE),
+        (json.dumps(WHOLE | {"run": []}).encode(), b"", NO_HEADER),
+        (json.dumps(WHOLE | {"arrays": "1"}).encode(), b"", NO_HEADER),
+        (json.dumps(WHOLE | {"arrays": 10**12}).encode(), b"", "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((10**13,)), "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((10**30,)), "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((10**4,), "|S2147483647"), "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((-1,)), "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((2,), "|O8") + b"x" * 16, "no array at byte"),
+        # The checksum, which follows the arrays, would fit: it has 32 bytes.
+        (json.dumps(WHOLE).encode(), npy_header((8,)), "no array at byte"),
     ],
 )
-def test_a_crafted_one_with_a_valid_checksum_is_not_used(tmp_path, caplog, content):
-    path = tmp_path / "crafted"
+def test_a_crafted_one_with_a_valid_checksum_is_not_used(tmp_path, caplog, first_line, arrays, said):
+    path, content = tmp_path / "crafted", first_line + b"\n" + arrays
     path.write_bytes(content + hashlib.sha256(content).digest())
     assert Checkpoints(path, RUN, 0.05, "cnn fold 00").restore() is None
-    assert "is not used, it is damaged" in caplog.text
+    assert f"is not used, it is damaged: {said}" in caplog.text

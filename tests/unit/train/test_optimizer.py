@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from fercv.engine.backend import keras
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 
 
@@ -10,9 +11,11 @@ from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
     ("schedule", "expected"),
     [
         ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
-        ({"name": "constant", "warmup": 1}, [0.5, 1, 1, 1]),
+        ({"name": "constant", "warmup": 3}, [0.25, 0.5, 0.75, 1]),
         ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "step", "warmup": 1, "every": 2, "factor": 0.1}, [0.5, 1, 1, 0.1]),
         ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
+        ({"name": "cosine", "warmup": 1}, [0.5, 1, 0.75, 0.25]),
     ],
 )
 def test_learning_rates(schedule, expected):
@@ -28,6 +31,15 @@ def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
     assert (made.weight_decay or 0) == weight_decay
 
 
+def test_sgd_has_nesterov_momentum():
+    """Two steps by hand: a velocity v = 0.9 v - 0.1 gradient, and a move of 0.9 v - 0.1 gradient."""
+    weight = keras.Variable([0.0])
+    optimizer = make_optimizer({"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0})
+    for expected in (-0.19, -0.19 - 0.271):
+        optimizer.apply([keras.ops.ones(1)], [weight])
+        assert float(weight[0]) == pytest.approx(expected)
+
+
 def test_class_weights_by_hand():
     labels = np.array([0, 0, 0, 1])
     np.testing.assert_allclose(class_weights(labels, 2, "none"), [1, 1])
@@ -35,3 +47,11 @@ def test_class_weights_by_hand():
     softened = class_weights(labels, 2, "square_root")
     assert softened[1] / softened[0] == pytest.approx(math.sqrt(3))
     assert softened[labels].mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced", "square_root"])
+def test_a_class_without_rows_has_a_weight_as_well(kind):
+    weights = class_weights(np.array([0, 1, 1]), 3, kind)
+    assert weights.shape == (3,)
+    assert weights.dtype == np.float32
+    assert np.isfinite(weights).all()

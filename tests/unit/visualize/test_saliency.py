@@ -133,6 +133,41 @@ def test_heat_does_not_depend_on_the_batches():
     assert compute_saliency(gradient, images[:0], classes[:0], batch_size=3).shape == (0, *SHAPE)
 
 
+def test_heat_is_that_of_the_model_at_rest():
+    """Dropout, which drops in training alone, changes nothing."""
+    model, _ = make_linear_model()
+    inputs = layers.Input((*SHAPE, 1))
+    dropped = layers.Dropout(0.5)(layers.Flatten()(inputs))
+    dropping = keras.Model(inputs, layers.Dense(3, activation="softmax")(dropped))
+    dropping.set_weights(model.get_weights())
+    images, classes = make_images(3), np.array([2, 0, 1])
+    heat, expected = (compute_saliency(class_score_gradient(one), images, classes, 3) for one in (dropping, model))
+    np.testing.assert_allclose(heat, expected, rtol=1e-6)
+
+
+def test_memory_is_bounded_by_the_batch_and_each_image_is_computed_once():
+    images, seen = make_images(5), []
+
+    def score_gradient(images, classes):
+        seen.append((images[:, 0, 0, 0].tolist(), classes.tolist()))
+        return None, images
+
+    compute_saliency(score_gradient, images, np.arange(5), batch_size=2)
+    first = images[:, 0, 0, 0].tolist()
+    assert seen == [(first[:2], [0, 1]), (first[2:4], [2, 3]), (first[4:], [4])]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+def test_heat_reaches_one_however_faint_the_gradient_is(scale):
+    images = scale * make_images(3)
+    images[1] = 0
+    # Memory that held something else before must not show where the gradient is zero.
+    used_before = [np.full((3, *SHAPE), 7, np.float32) for _ in range(8)]
+    del used_before
+    heat = compute_saliency(lambda images, classes: (None, images), images, np.zeros(3, int), batch_size=3)
+    np.testing.assert_allclose(heat.max(axis=(1, 2)), [1, 0, 1])
+
+
 def test_mask_image_keeps_only_what_is_above_the_threshold():
     image = np.array([[0, 10], [20, 91]], dtype=np.uint8)
     masked = mask_image(image, np.array([[0.5, 0.51], [0.0, 1.0]]), 0.5)

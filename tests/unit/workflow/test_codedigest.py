@@ -148,6 +148,73 @@ def test_who_looks_names_up_uses_the_whole_module(program, look_up):
     assert changes(program, [("fercv/shelf.py", "return 2", "return 3")])
 
 
+def test_who_looks_names_up_uses_what_the_module_imports(program):
+    (program / "fercv/shelf.py").write_text("from fercv.deep import OTHER\n" + FILES["fercv/shelf.py"])
+    forget()
+    assert changes(program, [("fercv/deep.py", "OTHER = 3", "OTHER = 4")])
+
+
+LAZY = """
+def __getattr__(name):
+    return 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "reached", "unreached"),
+    [
+        ("from fercv import deep\nprint(deep.FACTOR.real)", ["deep.py FACTOR = 2"], ["deep.py OTHER = 3"]),
+        ("from fercv import helper\nprint(helper.FACTOR.real)", ["deep.py FACTOR = 2"], ["deep.py OTHER = 3"]),
+        ("from fercv.lazy import ANY\nprint(ANY)", ["lazy.py return 1"], []),
+        ("from fercv import lazy\nprint(lazy.ANY.real)", ["lazy.py return 1"], []),
+    ],
+)
+def test_what_an_attribute_belongs_to_counts(program, script, reached, unreached):
+    """A name that a module does not define may come from any of its code, for instance from `__getattr__`."""
+    (program / "script.py").write_text(script)
+    (program / "fercv/lazy.py").write_text(LAZY)
+    forget()
+    for places, expected in [(reached, True), (unreached, False)]:
+        for place in places:
+            name, _, old = place.partition(" ")
+            assert changes(program, [(f"fercv/{name}", old, f"{old}7")]) is expected, place
+
+
+def test_files_that_are_no_modules_do_not_count(program):
+    (program / "script.py").write_text("import fercv\nprint(vars(fercv))")
+    forget()
+    before = code_digest("script")
+    for name in ("NOTES", "table.csv", "__pycache__/deep.py", "not-a-name/deep.py"):
+        (program / "fercv" / name).parent.mkdir(exist_ok=True)
+        (program / "fercv" / name).write_text("OTHER = 4")
+    forget()
+    assert code_digest("script") == before
+    (program / "fercv/name.py").write_text("OTHER = 4")
+    forget()
+    assert code_digest("script") != before
+
+
+def test_the_text_of_an_f_string_counts(program):
+    (program / "script.py").write_text("x = 1\nprint(f'{x} of {x:{x}}')")
+    forget()
+    assert changes(program, [("script.py", " of ", " from ")])
+    assert changes(program, [("script.py", "x:{x}", "x:>{x}")])
+
+
+def test_an_empty_text_in_an_f_string_which_only_python_3_12_has_does_not_count():
+    parsed = ast.parse("f'{x:{y}} z'")
+    filled = ast.parse("f'{x:{y}} z'")
+    filled.body[0].value.values[0].format_spec.values.append(ast.Constant(""))
+    outlines = [codedigest.outline(codedigest.WithoutRemarks().visit(tree)) for tree in (parsed, filled)]
+    assert outlines[0] == outlines[1]
+    assert "z" in str(outlines[0])
+
+
+def test_an_update_that_leaves_a_rules_code_alone_keeps_its_digest(program):
+    """If this digest changes, all results of all users are made again. CHANGELOG must then say so."""
+    assert code_digest("script") == "f30d41f4f5dd4edc2e870f64cdada432"
+
+
 @pytest.mark.parametrize(
     "acting",
     [
@@ -262,6 +329,7 @@ def test_of_what_is_looked_up_only_what_the_rule_tells_counts(program, old, new,
         "def f():\n    from fercv.deep import OTHER\n    return OTHER\nprint(f())",
         "from fercv.inside import OTHER\nprint(OTHER)",
         "from fercv.package import OTHER\nprint(OTHER)",
+        "from fercv.star import OTHER\nprint(OTHER)",
         "import fercv.package.within\nprint(fercv.package.within.OTHER)",
         "import fercv.other\nprint(fercv.deep.OTHER)",
         "import fercv\nprint(fercv.deep.OTHER)",
@@ -271,6 +339,7 @@ def test_of_what_is_looked_up_only_what_the_rule_tells_counts(program, old, new,
 )
 def test_every_form_of_import_is_followed(program, use):
     (program / "fercv/inside.py").write_text("from .deep import OTHER\nfrom . import deep\n")
+    (program / "fercv/star.py").write_text("from .deep import *\n")
     (program / "fercv/package").mkdir()
     (program / "fercv/package/__init__.py").write_text("from .within import OTHER\n")
     (program / "fercv/package/within.py").write_text("from ..deep import OTHER\n")
