@@ -15,14 +15,11 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 SHARED = ("cluster", "undisturbed", "completed", "finished", "copies", "summarized", "saved_epoch")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """Tell pytest-xdist which tests belong in one process."""
-    for item in items:
-        for name in SHARED:
-            if name in item.fixturenames:
-                item.add_marker(pytest.mark.xdist_group(name))
-                break
+    shared = next((name for name in SHARED if name in item.fixturenames), None)
+    if shared:
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture
