@@ -105,6 +105,8 @@ def changes(program, edits, **keywords):
         ("script.py", "helper.used(1)", "helper.used(2)"),
         ("fercv/helper.py", "* FACTOR", "+ FACTOR"),
         ("fercv/helper.py", "x < 0", "x < 1"),
+        ("fercv/helper.py", 'log.info("used %s", x)', 'page.info("used %s", x)'),
+        ("fercv/helper.py", 'log.info("used %s", x)', 'x.page.info("used %s", x)'),
         ("fercv/helper.py", "import numpy as np", "import jax.numpy as np"),
         ("fercv/helper.py", "from fercv.deep import FACTOR", "from fercv.deep import OTHER as FACTOR"),
         ("fercv/deep.py", "FACTOR = 2", "FACTOR = 3"),
@@ -123,6 +125,21 @@ def changes(program, edits, **keywords):
 )
 def test_what_the_script_uses_counts(program, name, old, new):
     assert changes(program, [(name, old, new)])
+
+
+def test_of_a_module_with_annotated_constants_only_those_in_use_count(program):
+    edit(program, "fercv/deep.py", "FACTOR = 2\nOTHER = 3", "FACTOR: int = 2\nOTHER: int = 3")
+    assert changes(program, [("fercv/deep.py", "int = 2", "int = 4")])
+    assert not changes(program, [("fercv/deep.py", "int = 3", "int = 5")])
+
+
+def test_what_runs_in_the_packages_above_a_module_counts(program):
+    for name, text in (WING | {"script.py": "import fercv.wing.room.shelf as s\nprint(s.f())"}).items():
+        (program / name).parent.mkdir(parents=True, exist_ok=True)
+        (program / name).write_text(text)
+    forget()
+    for package in ("fercv", "fercv/wing", "fercv/wing/room"):
+        assert changes(program, [(f"{package}/__init__.py", "", "import warnings; warnings.simplefilter('ignore')\n")])
 
 
 @pytest.mark.parametrize(
@@ -220,6 +237,8 @@ def test_an_update_that_leaves_a_rules_code_alone_keeps_its_digest(program):
     [
         "class Register:\n    KNOWN.append(never_called())",
         "def register(x=KNOWN.append(never_called())): pass",
+        "def register(*, x=KNOWN.append(never_called())): pass",
+        "@KNOWN.append\ndef known():\n    return never_called()",
         "(SETTINGS['y'], z) = (never_called(), 1)",
     ],
 )
@@ -300,6 +319,7 @@ def test_a_module_in_a_package_is_followed_however_it_is_imported(program, kind,
         ("fercv/deep.py", "OTHER = 3", "OTHER = 4"),
         ("fercv/acting.py", "return 1", "return 2"),
         ("fercv/deep.py", "OTHER = 3", "OTHER = frozenset({3})"),
+        ("fercv/deep.py", "OTHER = 3", "class Other(NamedTuple):\n    value: int = 3\n    def add(self): return OTHER"),
         ("fercv/other.py", "def name", "@functools.lru_cache(2)\ndef name"),
         ("fercv/helper.py", "def unused", "def wrong():\n    return InputError('x')\ndef unused"),
         ("fercv/workflow/jobs.py", "return 1", "return 2"),
