@@ -68,6 +68,10 @@ from math import sin
 }
 
 
+# Modules of fercv.workflow on which no result depends.
+WORKING = ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages")
+
+
 def forget():
     codedigest.read_module.cache_clear()
     codedigest.module_file.cache_clear()
@@ -148,6 +152,8 @@ def test_what_runs_in_the_packages_above_a_module_counts(program):
         "from importlib import import_module as load\nprint(load('fercv.helper').unused(1))",
         "from sys import modules as known\nprint(known['fercv.helper'].unused(1))",
         "import runpy\nprint(runpy.run_module('fercv.helper')['unused'](1))",
+        "import runpy\nprint(runpy.run_path('fercv/helper.py')['unused'](1))",
+        "print(__import__('fercv.helper').helper.unused(1))",
         "import pkgutil\nprint(pkgutil.resolve_name('fercv.helper:unused')(1))",
     ],
 )
@@ -157,7 +163,17 @@ def test_who_looks_modules_up_uses_them_all(program, finder):
     assert changes(program, [("fercv/helper.py", "return other.name(x)", "return x")])
 
 
-@pytest.mark.parametrize("look_up", ["builtins.globals()[name]()", "locals()[name]()", "g()[name]()"])
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        "builtins.globals()[name]()",
+        "locals()[name]()",
+        "g()[name]()",
+        "vars()[name]()",
+        "eval(f'{name}()')",
+        "exec(f'{name}()')",
+    ],
+)
 def test_who_looks_names_up_uses_the_whole_module(program, look_up):
     imports = "import builtins\nfrom builtins import globals as g\n"
     (program / "fercv/shelf.py").write_text(imports + FILES["fercv/shelf.py"].replace("globals()[name]()", look_up))
@@ -240,6 +256,10 @@ def test_an_update_that_leaves_a_rules_code_alone_keeps_its_digest(program):
         "def register(*, x=KNOWN.append(never_called())): pass",
         "@KNOWN.append\ndef known():\n    return never_called()",
         "(SETTINGS['y'], z) = (never_called(), 1)",
+        *(
+            f"OTHER = {call}(never_called())"
+            for call in ("register", "open", "setattr", "delattr", "eval", "exec", "globals", "__import__")
+        ),
     ],
 )
 def test_a_definition_that_acts_when_it_is_imported_counts(program, acting):
@@ -318,15 +338,46 @@ def test_a_module_in_a_package_is_followed_however_it_is_imported(program, kind,
         ("fercv/deep.py", "FACTOR = 2\nOTHER = 3", "OTHER = 3\nFACTOR = 2"),
         ("fercv/deep.py", "OTHER = 3", "OTHER = 4"),
         ("fercv/acting.py", "return 1", "return 2"),
-        ("fercv/deep.py", "OTHER = 3", "OTHER = frozenset({3})"),
         ("fercv/deep.py", "OTHER = 3", "class Other(NamedTuple):\n    value: int = 3\n    def add(self): return OTHER"),
-        ("fercv/other.py", "def name", "@functools.lru_cache(2)\ndef name"),
         ("fercv/helper.py", "def unused", "def wrong():\n    return InputError('x')\ndef unused"),
         ("fercv/workflow/jobs.py", "return 1", "return 2"),
     ],
 )
 def test_what_it_does_not_use_or_only_reads_or_says_changes_nothing(program, name, old, new):
     assert not changes(program, [(name, old, new)])
+
+
+@pytest.mark.parametrize("name", ["engine.leases", *(f"workflow.{name}" for name in WORKING)])
+def test_modules_that_only_say_wait_or_choose_do_not_count(program, name):
+    path = program / "fercv" / f"{name.replace('.', '/')}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("def work(): return 1\n")
+    (program / "script.py").write_text(f"from fercv.{name} import work\nprint(work())")
+    forget()
+    assert not changes(program, [(f"fercv/{name.replace('.', '/')}.py", "return 1", "return 2")])
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "exception"])
+def test_log_lines_of_every_level_do_not_count(program, level):
+    edit(program, "fercv/helper.py", "log.info", f"log.{level}")
+    assert not changes(program, [("fercv/helper.py", '"used %s", x', '"used: %s", x')])
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    ["cache", "functools.cache", "lru_cache", "functools.lru_cache(2)", "contextmanager", "contextlib.contextmanager",
+     "dataclass", "dataclasses.dataclass", "style.context({})", "property", "classmethod", "staticmethod"],
+)  # fmt: skip
+def test_a_decorator_that_only_returns_something_does_not_make_a_definition_count(program, decorator):
+    assert not changes(program, [("fercv/other.py", "def name", f"@{decorator}\ndef name")])
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["frozenset({3})", "Path('x')", "re.compile('x')", "logging.getLogger('x')", "np.array([3])", "field()"],
+)
+def test_a_call_that_only_returns_something_does_not_make_a_constant_count(program, call):
+    assert not changes(program, [("fercv/deep.py", "OTHER = 3", f"OTHER = {call}")])
 
 
 @pytest.mark.parametrize(
