@@ -259,6 +259,20 @@ def test_a_cache_that_cannot_be_written_stops_nothing(pair, tmp_path):
     assert source_digest(pair, tmp_path / "file" / "cache.json") == source_digest(pair)
 
 
+def test_a_full_disk_leaves_the_cache_as_it_was(pair, tmp_path, monkeypatch):
+    def full(path, *_, **__):
+        path.write_bytes(b"{")
+        raise OSError(28, "No space left on device")
+
+    cache = tmp_path / "cache.json"
+    source_digest(pair, cache)
+    before = cache.read_bytes()
+    rewrite(pair[0], b"six")
+    monkeypatch.setattr(Path, "write_text", full)
+    assert source_digest(pair, cache) == source_digest(pair)
+    assert cache.read_bytes() == before
+
+
 def test_stamps_tell_every_change_even_one_that_was_put_back(pair, tmp_path):
     stamps = file_stamps([*pair, str(tmp_path / "missing")])
     assert stamps[2] is None
