@@ -143,6 +143,31 @@ def test_a_file_is_an_image_by_its_ending(tmp_path, suffix):
     assert source_files(tmp_path) == [str(tmp_path / f"1.{suffix}")]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("set", b"PK\x03\x04", "zip"),
+        ("set.ZIP", b"", "zip"),
+        ("set", gzip.compress(b"label,pixels"), "csv"),
+        ("set.csv", b"", "csv"),
+        ("set.csv.gz", b"", "csv"),
+        ("set.TXT", b"", "csv"),
+    ],
+)
+def test_a_source_is_known_by_its_content_or_its_name(tmp_path, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    assert source_kind(tmp_path / name) == kind
+    assert source_kind(tmp_path) == "folder"
+
+
+def test_a_source_that_is_none_of_these_is_refused(tmp_path):
+    (tmp_path / "set.dat").write_bytes(b"label,pixels")
+    with pytest.raises(InputError, match=r"set\.dat: neither csv, csv\.gz, zip nor a folder"):
+        source_kind(tmp_path / "set.dat")
+    with pytest.raises(InputError, match=r"set\.csv: no such file"):
+        source_kind(tmp_path / "set.csv")
+
+
 def tar():
     """A tar with one file, without compression."""
     content = io.BytesIO()
@@ -301,5 +326,5 @@ def test_natural_order_is_total_and_does_not_depend_on_the_start(names):
 
 
 def test_natural_order_compares_numbers_by_value_and_letters_by_code_point():
-    names = ["face10", "face9", "Face11", "face009b", "é1", "z1"]
-    assert sorted(names, key=natural_key) == ["Face11", "face009b", "face9", "face10", "z1", "é1"]
+    names = ["face10", "face9", "Face11", "face009b", "é1", "z1", "10z", "9z"]
+    assert sorted(names, key=natural_key) == ["9z", "10z", "Face11", "face009b", "face9", "face10", "z1", "é1"]
