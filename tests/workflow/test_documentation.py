@@ -148,6 +148,7 @@ HANDLERS = {
     "pre-commit": check_pre_commit,
     ".ci/run": check_shell_script,
     ".ci/lock": check_shell_script,
+    ".ci/mutate": check_shell_script,
     "tests/slurm/cluster.sh": check_shell_script,
     "grep": check_search,
     "for": check_search,

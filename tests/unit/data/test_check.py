@@ -78,7 +78,9 @@ def test_an_accent_of_its_own_as_macos_stores_it_makes_no_other_class(tmp_path, 
     check(write_folder(tmp_path / "faces", files), classes=["fröhlich", "müde"])
 
 
-@pytest.mark.parametrize("name, start", [("a.tar.gz", b"x"), ("a.7z", b"7z\xbc\xaf\x27\x1c"), ("a.rar", b"Rar!\x1a")])
+@pytest.mark.parametrize(
+    "name, start", [("a.tar.gz", b"x"), ("a.tgz", b"x"), ("a.7z", b"7z\xbc\xaf\x27\x1c"), ("a.rar", b"Rar!\x1a")]
+)
 def test_other_archives_are_to_be_unpacked(tmp_path, name, start):
     with pytest.raises(InputError, match="an archive, but no zip; unpack it"):
         check(write_text(tmp_path, start, name))

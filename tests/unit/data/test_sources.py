@@ -143,6 +143,31 @@ def test_a_file_is_an_image_by_its_ending(tmp_path, suffix):
     assert source_files(tmp_path) == [str(tmp_path / f"1.{suffix}")]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("set", b"PK\x03\x04", "zip"),
+        ("set.ZIP", b"", "zip"),
+        ("set", gzip.compress(b"label,pixels"), "csv"),
+        ("set.csv", b"", "csv"),
+        ("set.csv.gz", b"", "csv"),
+        ("set.TXT", b"", "csv"),
+    ],
+)
+def test_a_source_is_known_by_its_content_or_its_name(tmp_path, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    assert source_kind(tmp_path / name) == kind
+    assert source_kind(tmp_path) == "folder"
+
+
+def test_a_source_that_is_none_of_these_is_refused(tmp_path):
+    (tmp_path / "set.dat").write_bytes(b"label,pixels")
+    with pytest.raises(InputError, match=r"set\.dat: neither csv, csv\.gz, zip nor a folder"):
+        source_kind(tmp_path / "set.dat")
+    with pytest.raises(InputError, match=r"set\.csv: no such file"):
+        source_kind(tmp_path / "set.csv")
+
+
 def tar():
     """A tar with one file, without compression."""
     content = io.BytesIO()
@@ -259,6 +284,20 @@ def test_a_cache_that_cannot_be_written_stops_nothing(pair, tmp_path):
     assert source_digest(pair, tmp_path / "file" / "cache.json") == source_digest(pair)
 
 
+def test_a_full_disk_leaves_the_cache_as_it_was(pair, tmp_path, monkeypatch):
+    def full(path, *_, **__):
+        path.write_bytes(b"{")
+        raise OSError(28, "No space left on device")
+
+    cache = tmp_path / "cache.json"
+    source_digest(pair, cache)
+    before = cache.read_bytes()
+    rewrite(pair[0], b"six")
+    monkeypatch.setattr(Path, "write_text", full)
+    assert source_digest(pair, cache) == source_digest(pair)
+    assert cache.read_bytes() == before
+
+
 def test_stamps_tell_every_change_even_one_that_was_put_back(pair, tmp_path):
     stamps = file_stamps([*pair, str(tmp_path / "missing")])
     assert stamps[2] is None
@@ -287,5 +326,5 @@ def test_natural_order_is_total_and_does_not_depend_on_the_start(names):
 
 
 def test_natural_order_compares_numbers_by_value_and_letters_by_code_point():
-    names = ["face10", "face9", "Face11", "face009b", "é1", "z1"]
-    assert sorted(names, key=natural_key) == ["Face11", "face009b", "face9", "face10", "z1", "é1"]
+    names = ["face10", "face9", "Face11", "face009b", "é1", "z1", "10z", "9z"]
+    assert sorted(names, key=natural_key) == ["9z", "10z", "Face11", "face009b", "face9", "face10", "z1", "é1"]

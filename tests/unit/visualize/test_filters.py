@@ -159,8 +159,33 @@ def test_a_filter_that_never_fires_keeps_its_noise_and_is_named(caplog):
     ]
 
 
+def test_all_filters_that_never_fire_are_named_and_no_other(caplog):
+    inputs = layers.Input((*SHAPE, 1))
+    model = keras.Model(inputs, layers.Conv2D(4, 1, activation="relu", name="some")(inputs))
+    kernel = np.array([0, 1, 0, 0], np.float32).reshape(1, 1, 1, 4)
+    model.get_layer("some").set_weights([kernel, np.zeros(4, np.float32)])
+    ascend_filters(model, "some", [3, 1, 0], steps=2, **SETTINGS)
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "fercv"]
+    assert "the filters 3, 0; they show noise" in said
+
+
+def test_what_is_ascended_is_the_model_at_rest():
+    """Dropout, which drops in training alone, changes nothing."""
+    model, _ = make_linear_model()
+    inputs = layers.Input((*SHAPE, 1))
+    dropped = layers.Dropout(0.5)(layers.Flatten()(inputs))
+    dropping = keras.Model(inputs, layers.Dense(4, activation="softmax", name="predictions")(dropped))
+    dropping.set_weights(model.get_weights())
+    found, expected = (ascend_filters(one, "predictions", [3, 1], steps=5, **SETTINGS) for one in (dropping, model))
+    np.testing.assert_allclose(found.images, expected.images, atol=1e-5)
+    np.testing.assert_allclose(found.activations, expected.activations, rtol=1e-5)
+
+
 def test_an_image_of_one_grey_becomes_zeros_and_a_faint_one_is_scaled():
     grey = np.stack([np.full(SHAPE, value, dtype=np.float32) for value in (0, 0.5, 77)])
+    # Memory that held something else before must not show in the zeros.
+    used_before = [np.full_like(grey, 7) for _ in range(8)]
+    del used_before
     np.testing.assert_array_equal(unit_rms(centred(grey)), np.zeros((3, *SHAPE)))
     gradient = np.random.default_rng(2).normal(size=(1, *SHAPE)).astype(np.float32)
     np.testing.assert_allclose(unit_rms(1e-12 * gradient), unit_rms(gradient), rtol=1e-5)
@@ -178,7 +203,11 @@ def test_a_filter_of_brightness_alone_keeps_its_noise():
 
 @pytest.mark.parametrize(
     ("layer", "filters", "said"),
-    [("convolutoin", [0], "did you mean 'convolution'"), ("deeper", [0, 3], "no filter 3: choose from 0 to 2")],
+    [
+        ("convolutoin", [0], "did you mean 'convolution'"),
+        ("deeper", [0, 3], r"^layer 'deeper' of model '\w+' has no filter 3: choose from 0 to 2$"),
+        ("deeper", [0, -1], "has no filter -1: choose from 0 to 2$"),
+    ],
 )
 def test_refused_in_one_line(layer, filters, said):
     with pytest.raises(InputError, match=said) as refusal:

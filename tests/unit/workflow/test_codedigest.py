@@ -68,6 +68,10 @@ from math import sin
 }
 
 
+# Modules of fercv.workflow on which no result depends.
+WORKING = ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages")
+
+
 def forget():
     codedigest.read_module.cache_clear()
     codedigest.module_file.cache_clear()
@@ -105,6 +109,8 @@ def changes(program, edits, **keywords):
         ("script.py", "helper.used(1)", "helper.used(2)"),
         ("fercv/helper.py", "* FACTOR", "+ FACTOR"),
         ("fercv/helper.py", "x < 0", "x < 1"),
+        ("fercv/helper.py", 'log.info("used %s", x)', 'page.info("used %s", x)'),
+        ("fercv/helper.py", 'log.info("used %s", x)', 'x.page.info("used %s", x)'),
         ("fercv/helper.py", "import numpy as np", "import jax.numpy as np"),
         ("fercv/helper.py", "from fercv.deep import FACTOR", "from fercv.deep import OTHER as FACTOR"),
         ("fercv/deep.py", "FACTOR = 2", "FACTOR = 3"),
@@ -125,12 +131,29 @@ def test_what_the_script_uses_counts(program, name, old, new):
     assert changes(program, [(name, old, new)])
 
 
+def test_of_a_module_with_annotated_constants_only_those_in_use_count(program):
+    edit(program, "fercv/deep.py", "FACTOR = 2\nOTHER = 3", "FACTOR: int = 2\nOTHER: int = 3")
+    assert changes(program, [("fercv/deep.py", "int = 2", "int = 4")])
+    assert not changes(program, [("fercv/deep.py", "int = 3", "int = 5")])
+
+
+def test_what_runs_in_the_packages_above_a_module_counts(program):
+    for name, text in (WING | {"script.py": "import fercv.wing.room.shelf as s\nprint(s.f())"}).items():
+        (program / name).parent.mkdir(parents=True, exist_ok=True)
+        (program / name).write_text(text)
+    forget()
+    for package in ("fercv", "fercv/wing", "fercv/wing/room"):
+        assert changes(program, [(f"{package}/__init__.py", "", "import warnings; warnings.simplefilter('ignore')\n")])
+
+
 @pytest.mark.parametrize(
     "finder",
     [
         "from importlib import import_module as load\nprint(load('fercv.helper').unused(1))",
         "from sys import modules as known\nprint(known['fercv.helper'].unused(1))",
         "import runpy\nprint(runpy.run_module('fercv.helper')['unused'](1))",
+        "import runpy\nprint(runpy.run_path('fercv/helper.py')['unused'](1))",
+        "print(__import__('fercv.helper').helper.unused(1))",
         "import pkgutil\nprint(pkgutil.resolve_name('fercv.helper:unused')(1))",
     ],
 )
@@ -140,7 +163,17 @@ def test_who_looks_modules_up_uses_them_all(program, finder):
     assert changes(program, [("fercv/helper.py", "return other.name(x)", "return x")])
 
 
-@pytest.mark.parametrize("look_up", ["builtins.globals()[name]()", "locals()[name]()", "g()[name]()"])
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        "builtins.globals()[name]()",
+        "locals()[name]()",
+        "g()[name]()",
+        "vars()[name]()",
+        "eval(f'{name}()')",
+        "exec(f'{name}()')",
+    ],
+)
 def test_who_looks_names_up_uses_the_whole_module(program, look_up):
     imports = "import builtins\nfrom builtins import globals as g\n"
     (program / "fercv/shelf.py").write_text(imports + FILES["fercv/shelf.py"].replace("globals()[name]()", look_up))
@@ -220,7 +253,13 @@ def test_an_update_that_leaves_a_rules_code_alone_keeps_its_digest(program):
     [
         "class Register:\n    KNOWN.append(never_called())",
         "def register(x=KNOWN.append(never_called())): pass",
+        "def register(*, x=KNOWN.append(never_called())): pass",
+        "@KNOWN.append\ndef known():\n    return never_called()",
         "(SETTINGS['y'], z) = (never_called(), 1)",
+        *(
+            f"OTHER = {call}(never_called())"
+            for call in ("register", "open", "setattr", "delattr", "eval", "exec", "globals", "__import__")
+        ),
     ],
 )
 def test_a_definition_that_acts_when_it_is_imported_counts(program, acting):
@@ -299,14 +338,46 @@ def test_a_module_in_a_package_is_followed_however_it_is_imported(program, kind,
         ("fercv/deep.py", "FACTOR = 2\nOTHER = 3", "OTHER = 3\nFACTOR = 2"),
         ("fercv/deep.py", "OTHER = 3", "OTHER = 4"),
         ("fercv/acting.py", "return 1", "return 2"),
-        ("fercv/deep.py", "OTHER = 3", "OTHER = frozenset({3})"),
-        ("fercv/other.py", "def name", "@functools.lru_cache(2)\ndef name"),
+        ("fercv/deep.py", "OTHER = 3", "class Other(NamedTuple):\n    value: int = 3\n    def add(self): return OTHER"),
         ("fercv/helper.py", "def unused", "def wrong():\n    return InputError('x')\ndef unused"),
         ("fercv/workflow/jobs.py", "return 1", "return 2"),
     ],
 )
 def test_what_it_does_not_use_or_only_reads_or_says_changes_nothing(program, name, old, new):
     assert not changes(program, [(name, old, new)])
+
+
+@pytest.mark.parametrize("name", ["engine.leases", *(f"workflow.{name}" for name in WORKING)])
+def test_modules_that_only_say_wait_or_choose_do_not_count(program, name):
+    path = program / "fercv" / f"{name.replace('.', '/')}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("def work(): return 1\n")
+    (program / "script.py").write_text(f"from fercv.{name} import work\nprint(work())")
+    forget()
+    assert not changes(program, [(f"fercv/{name.replace('.', '/')}.py", "return 1", "return 2")])
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "exception"])
+def test_log_lines_of_every_level_do_not_count(program, level):
+    edit(program, "fercv/helper.py", "log.info", f"log.{level}")
+    assert not changes(program, [("fercv/helper.py", '"used %s", x', '"used: %s", x')])
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    ["cache", "functools.cache", "lru_cache", "functools.lru_cache(2)", "contextmanager", "contextlib.contextmanager",
+     "dataclass", "dataclasses.dataclass", "style.context({})", "property", "classmethod", "staticmethod"],
+)  # fmt: skip
+def test_a_decorator_that_only_returns_something_does_not_make_a_definition_count(program, decorator):
+    assert not changes(program, [("fercv/other.py", "def name", f"@{decorator}\ndef name")])
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["frozenset({3})", "Path('x')", "re.compile('x')", "logging.getLogger('x')", "np.array([3])", "field()"],
+)
+def test_a_call_that_only_returns_something_does_not_make_a_constant_count(program, call):
+    assert not changes(program, [("fercv/deep.py", "OTHER = 3", f"OTHER = {call}")])
 
 
 @pytest.mark.parametrize(
