@@ -769,6 +769,7 @@ def test_a_deleted_model_is_trained_again_only_when_it_is_needed(project):
     assert project.jobs() == {"train_fold": 1} | OF_CNN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damaged", "lost"),
     [
@@ -848,7 +849,7 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
                 "Draw the accuracy of cnn over the epochs",
             ],
         ),
-        ("fc/folds/01/history.csv", ["fc 01"]),
+        pytest.param("fc/folds/01/history.csv", ["fc 01"], marks=pytest.mark.slow),
         ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
     ],
 )
