@@ -71,11 +71,12 @@ def test_a_value_that_is_missing_gives_no_interval():
     assert np.isnan(intervals.corrected_interval(np.array([0.5, np.nan, 1.5]), 0, 16)[2:]).all()
 
 
+@pytest.mark.parametrize("ends", [(-1, 1), (-1, 3), (-np.inf, np.inf)], ids=str)
 @pytest.mark.parametrize("shift", [-0.4, -0.03, 0.001, 0.02, 0.35])
-def test_the_p_value_is_below_a_twentieth_exactly_where_the_interval_leaves_out_zero(shift):
+def test_the_p_value_is_below_a_twentieth_exactly_where_the_interval_leaves_out_zero(shift, ends):
     for seed in range(40):
         values = np.random.default_rng(seed).normal(shift, abs(shift) + 0.02, 6).clip(-1, 1)
-        _, _, low, high, p_value = intervals.corrected_interval(values, -1, 1)
+        _, _, low, high, p_value = intervals.corrected_interval(values, *ends)
         assert (low < 0 < high) == (p_value > 0.05)
 
 

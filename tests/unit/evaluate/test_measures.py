@@ -53,6 +53,11 @@ def test_log_loss_of_a_certain_mistake_is_that_of_float32s_epsilon(lost):
     assert measures.log_loss(np.array([1]), probabilities) == pytest.approx(EPSILON)
 
 
+def test_log_loss_is_that_of_float32_whatever_the_type_of_the_probabilities():
+    probabilities = np.array([[0.0, 1.0]])
+    assert measures.log_loss(np.array([0]), probabilities) == pytest.approx(-np.log(EPSILON))
+
+
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 @pytest.mark.parametrize("column", [0, 1], ids=["true class", "other class"])
 def test_log_loss_of_broken_probabilities_is_no_number(broken, column):

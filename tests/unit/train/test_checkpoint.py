@@ -208,7 +208,7 @@ NO_JSON, NO_HEADER = "its first line is no JSON", "its first line does not hold 
         (json.dumps(WHOLE | {"arrays": 10**12}).encode(), b"", "no array at byte"),
         (json.dumps(WHOLE).encode(), npy_header((10**13,)), "no array at byte"),
         (json.dumps(WHOLE).encode(), npy_header((10**30,)), "no array at byte"),
-        (json.dumps(WHOLE).encode(), npy_header((10**4,), "|S2147483647"), "no array at byte"),
+        (json.dumps(WHOLE).encode(), npy_header((10**4,), "|S2147483647") + b"x" * 16, "no array at byte"),
         (json.dumps(WHOLE).encode(), npy_header((-1,)), "no array at byte"),
         (json.dumps(WHOLE).encode(), npy_header((2,), "|O8") + b"x" * 16, "no array at byte"),
         # The checksum, which follows the arrays, would fit: it has 32 bytes.
