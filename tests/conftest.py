@@ -36,7 +36,7 @@ def finished(tmp_path_factory):
     return workflow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def base_config():
-    """The content of config.yaml."""
+    """The content of config.yaml. A test may change it."""
     return yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
