@@ -178,7 +178,7 @@ def tar():
 
 @pytest.mark.parametrize(
     "start",
-    [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh9", b"\xfd7zXZ\x00", tar(), tar()[:262], gzip.compress(tar(), mtime=0)],
+    [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh9", b"\xfd7zXZ\x00", tar(), tar()[:262], gzip.compress(tar())],
     ids=["7z", "rar", "bzip2", "xz", "tar", "start of a tar", "tar in gzip"],
 )
 def test_another_archive_is_known_by_its_content_whatever_its_name_says(tmp_path, start):
