@@ -1,6 +1,5 @@
 """What tests of the workflow use: the repository, and a way to run Snakemake on it."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -8,7 +7,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from dry_runs import run_snakemake
+from warm import run_snakemake
 
 REPOSITORY = Path(__file__).parents[1]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
@@ -43,7 +42,7 @@ class Workflow:
         All other keywords are environment variables.
         """
         command = self.command(*arguments, configfile=configfile, overlay=overlay)
-        done = run_snakemake(command[3:], REPOSITORY, os.environ | environment)
+        done = run_snakemake(command[3:], REPOSITORY, environment)
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done

@@ -20,11 +20,11 @@ import pandas as pd
 import PIL.Image
 import pytest
 import yaml
-from dry_runs import run_snakemake
 from helpers import REPOSITORY, copy_repository, job_counts
 from packaging.requirements import Requirement
 from pages import PAGES, PLACEHOLDERS, SLURM, blocks, commands, spans, tokens
 from snakemake.utils import update_config
+from warm import run_snakemake
 
 from fercv.data.faces import CLASSES
 

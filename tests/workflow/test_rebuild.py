@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from dry_runs import run_snakemake
 from helpers import REPOSITORY, copy_repository, job_counts, job_messages
 from PIL import Image
+from warm import run_snakemake
 
 from fercv.data.faces import CLASSES, draw_faces
 from fercv.workflow.codedigest import WITHOUT_RESULTS, used_code
@@ -68,9 +68,9 @@ class Project:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def snakemake(self, *arguments, check=True, **environment):
+    def snakemake(self, *arguments, check=True, warm=None, **variables):
         arguments = ["--cores", "2", *arguments, "--configfile", "experiment.yaml"]
-        done = run_snakemake(arguments, self.folder, os.environ | environment)
+        done = run_snakemake(arguments, self.folder, variables, warm)
         if check:
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
@@ -145,7 +145,8 @@ def completed(tmp_path_factory, faces):
     calls = folder.with_name("calls")
     calls.mkdir()
     project = Project(folder)
-    project.snakemake(PYTHONPATH=str(REPOSITORY / "tests" / "workflow" / "tracing"), FERCV_CALLS=str(calls))
+    tracing = REPOSITORY / "tests" / "workflow" / "tracing"
+    project.snakemake(warm=True, PYTHONPATH=str(tracing), FERCV_CALLS=str(calls))
     return project
 
 
