@@ -11,6 +11,17 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
+# Fixtures of a session that take long. All tests with such a fixture run in one process, so that it is made once.
+SHARED = ("cluster", "undisturbed", "completed", "finished", "copies", "summarized", "saved_epoch")
+
+
+def pytest_itemcollected(item):
+    """Tell pytest-xdist which tests belong in one process."""
+    shared = next((name for name in SHARED if name in item.fixturenames), None)
+    if shared:
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture
 def workflow(tmp_path):
     """An empty working directory for the workflow."""
@@ -25,7 +36,7 @@ def finished(tmp_path_factory):
     return workflow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def base_config():
-    """The content of config.yaml."""
+    """The content of config.yaml. A test may change it."""
     return yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from dry_runs import run_snakemake
 
 REPOSITORY = Path(__file__).parents[1]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
@@ -42,8 +43,7 @@ class Workflow:
         All other keywords are environment variables.
         """
         command = self.command(*arguments, configfile=configfile, overlay=overlay)
-        environment = os.environ | environment
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment)
+        done = run_snakemake(command[3:], REPOSITORY, os.environ | environment)
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done

@@ -1,5 +1,6 @@
 """A real Slurm cluster, and the tiny experiment run on it, for the tests in this folder."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -57,3 +58,5 @@ def project(on_slurm, tmp_path):
     # Slurm ends the process group of a job. A Snakemake that waits for a fold can be in another group, and stays.
     for process, _ in project.processes():
         process.send_signal(signal.SIGKILL)
+    # What a test that failed has left in the queue would keep the node from the next one.
+    project.cluster.command("scancel", "--full", "--user", getpass.getuser())

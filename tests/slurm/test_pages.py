@@ -6,6 +6,7 @@ import pytest
 from pages import SLURM, commands
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [command for command in commands() if command.program in SLURM], ids=lambda command: command.text
 )

@@ -6,6 +6,8 @@ import signal
 import pytest
 from loopback import GPUS, wait_until
 
+pytestmark = pytest.mark.slow
+
 FOLD = "results/demo-tiny/cnn/folds/00"
 TARGET = f"{FOLD}/metrics.json"
 LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
@@ -165,10 +167,12 @@ def cancel(cluster, job):
 def set_the_node_down_and_resume_it(cluster, job):
     node = cluster.command("hostname", "-s").strip()
     cluster.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-    wait_until(lambda: cluster.jobs()[int(job["JobId"])]["JobState"] != "RUNNING")
-    # A node refuses a job while it still has processes of that job. To be sure, Slurm would wait for two minutes.
-    wait_until(lambda: not cluster.processes_of(job["JobId"]))
-    cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    try:
+        wait_until(lambda: cluster.jobs()[int(job["JobId"])]["JobState"] != "RUNNING")
+        # A node refuses a job while it still has processes of that job. To be sure, Slurm would wait for two minutes.
+        wait_until(lambda: not cluster.processes_of(job["JobId"]))
+    finally:
+        cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
     cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
 
 

@@ -1,6 +1,7 @@
 """Readers and configuration on random input. They must accept it or refuse it with one line, and never crash.
 
-FUZZ_SECONDS sets how long each test runs. Every round draws new examples, and hypothesis shrinks those that fail.
+Each test runs for two seconds, and as a slow test for FUZZ_SECONDS, by default 30. Every round draws new examples, and
+hypothesis shrinks those that fail.
 """
 
 import copy
@@ -26,13 +27,18 @@ from fercv.workflow.errors import InputError
 from fercv.workflow.planning import config_digest
 from fercv.workflow.settings import check_syntax, complete_config
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
 CLASSES = ("angry", "happy", "sad")
 
 
-def for_a_while(check, *strategies):
+@pytest.fixture(params=[2, pytest.param(float(os.environ.get("FUZZ_SECONDS", "30")), marks=pytest.mark.slow)])
+def seconds(request):
+    """How long a test runs."""
+    return request.param
+
+
+def for_a_while(seconds, check, *strategies):
     """Run `check` on examples of the strategies, round after round, until the time is over."""
-    end, round_number = time.monotonic() + SECONDS, int.from_bytes(os.urandom(4))
+    end, round_number = time.monotonic() + seconds, int.from_bytes(os.urandom(4))
     while time.monotonic() < end:
         # pytest shows this if the test fails. The same seed draws the same examples again.
         print("seed", round_number)
@@ -114,16 +120,16 @@ def check_reader(path):
     ],
     ids=["csv", "csv.gz", "zip"],
 )
-def test_files_with_random_damage(tmp_path, name, content):
+def test_files_with_random_damage(tmp_path, name, content, seconds):
     def check(edits):
         path = tmp_path / name
         path.write_bytes(edited(content, edits))
         check_reader(path)
 
-    for_a_while(check, EDITS)
+    for_a_while(seconds, check, EDITS)
 
 
-def test_images_with_random_damage(tmp_path):
+def test_images_with_random_damage(tmp_path, seconds):
     for name in CLASSES:
         (tmp_path / "faces" / name).mkdir(parents=True)
         (tmp_path / "faces" / name / "1.png").write_bytes(image_file("PNG"))
@@ -139,7 +145,7 @@ def test_images_with_random_damage(tmp_path):
         finally:
             path.unlink()
 
-    for_a_while(check, st.sampled_from(sorted(valid)), EDITS)
+    for_a_while(seconds, check, st.sampled_from(sorted(valid)), EDITS)
 
 
 SCALARS = st.one_of(
@@ -155,7 +161,7 @@ VALUES = st.recursive(
 )
 
 
-def test_configurations_with_random_values(base_config):
+def test_configurations_with_random_values(base_config, seconds):
     def places(node, path=()):
         yield path
         children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
@@ -200,10 +206,10 @@ def test_configurations_with_random_values(base_config):
             assert not re.match(rf"config: {re.escape(key)} is .*, expected ", str(error)), line
 
     change = st.tuples(st.sampled_from(every_place), VALUES, st.one_of(st.none(), KEYS))
-    for_a_while(check, st.lists(change, min_size=1, max_size=3))
+    for_a_while(seconds, check, st.lists(change, min_size=1, max_size=3))
 
 
-def test_a_config_file_with_random_damage(tmp_path):
+def test_a_config_file_with_random_damage(tmp_path, seconds):
     content = (REPOSITORY / "config.yaml").read_bytes()
 
     def check(edits):
@@ -215,4 +221,4 @@ def test_a_config_file_with_random_damage(tmp_path):
         except InputError as error:
             one_line(error)
 
-    for_a_while(check, EDITS)
+    for_a_while(seconds, check, EDITS)

@@ -118,7 +118,8 @@ def test_locks_are_made_for_the_pythons_that_the_snakefile_takes(name):
 def test_mutation_tests_name_modules_and_tests_that_exist():
     """mutmut passes over a module that is not there without a word."""
     settings = tomllib.loads(read("pyproject.toml"))["tool"]["mutmut"]
-    deselected = [option.removeprefix("--deselect=") for option in settings["pytest_add_cli_args"]]
+    options = [option.partition("=") for option in settings["pytest_add_cli_args"]]
+    deselected = [value for name, _, value in options if name == "--deselect"]
     for name in [*settings["only_mutate"], *settings["pytest_add_cli_args_test_selection"], *deselected]:
         file, _, function = name.partition("::")
         assert (REPOSITORY / file).is_file(), name

@@ -9,6 +9,8 @@ import sys
 import pytest
 from helpers import Workflow
 
+pytestmark = pytest.mark.slow  # whole runs again
+
 TIMED = ("logs", "benchmarks")
 HOSTILE = {"floatx": "float16", "epsilon": 0.1, "backend": "torch", "image_data_format": "channels_first"}
 

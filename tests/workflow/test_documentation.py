@@ -20,6 +20,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 import yaml
+from dry_runs import run_snakemake
 from helpers import REPOSITORY, copy_repository, job_counts
 from packaging.requirements import Requirement
 from pages import PAGES, PLACEHOLDERS, SLURM, blocks, commands, spans, tokens
@@ -28,12 +29,14 @@ from snakemake.utils import update_config
 from fercv.data.faces import CLASSES
 
 MODELS = ("cnn", "fc", "fc_dropout")
-SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
 def run(command, folder: Path, codes=(0,)) -> str:
     """Run a command in a folder; return its output."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, shell=isinstance(command, str))
+    if command[0] == "snakemake":
+        done = run_snakemake(command[1:], folder)
+    else:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, shell=isinstance(command, str))
     said = done.stdout + done.stderr
     assert done.returncode in codes, said[-4000:]
     return said
@@ -56,9 +59,9 @@ class Copies(NamedTuple):
 def check_snakemake(words, line, copies):
     """A command that would run jobs is run dry, and there must be some jobs."""
     if {"--report", "--lint", "--unlock"} & set(words):
-        run([*SNAKEMAKE, *words[1:]], copies.finished)
+        run(words, copies.finished)
     else:
-        assert job_counts(run([*SNAKEMAKE, "--dry-run", "--quiet", "rules", *words[1:]], copies.fresh))
+        assert job_counts(run(["snakemake", "--dry-run", "--quiet", "rules", *words[1:]], copies.fresh))
 
 
 def check_python(words, line, copies):
@@ -91,8 +94,11 @@ def requirements(file) -> list[Requirement]:
 
 
 def check_pytest(words, line, copies):
-    """The tests that it names exist."""
-    assert [word for word in words[1:] if not (REPOSITORY / word).exists()] == []
+    """The tests that it names exist, and pytest knows the options and the markers."""
+    assert [word for word in words[1:] if "/" in word and not (REPOSITORY / word).exists()] == []
+    said = run([sys.executable, "-m", "pytest", *words[1:], "--markers"], REPOSITORY)
+    markers = [words[place + 1] for place, word in enumerate(words) if word == "-m"]
+    assert [marker for marker in markers if f"@pytest.mark.{marker}:" not in said] == []
 
 
 def check_style(words, line, copies):
@@ -242,9 +248,9 @@ def test_every_block_is_of_a_kind_that_is_checked():
 
 def test_the_model_of_the_readme_is_built_and_would_be_trained(copies):
     arguments = ["--cores", "2", "--configfile", "experiments/mine.yaml"]
-    planned = run([*SNAKEMAKE, "--dry-run", *arguments], copies.finished)
+    planned = run(["snakemake", "--dry-run", *arguments], copies.finished)
     assert "Train shallow on all folds but 04" in planned
-    run([*SNAKEMAKE, "results/mine/shallow/architecture.txt", *arguments], copies.finished)
+    run(["snakemake", "results/mine/shallow/architecture.txt", *arguments], copies.finished)
     text = (copies.finished / "results/mine/shallow/architecture.txt").read_text(encoding="utf-8")
     assert "(None, 46, 46, 16)" in text
     assert "Draw the filters of pool of shallow" in planned

@@ -35,6 +35,8 @@ RUN = {
     "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
     "threads",
 }  # fmt: skip
+pytestmark = pytest.mark.slow
+
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 

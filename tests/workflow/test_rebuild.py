@@ -10,13 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from dry_runs import run_snakemake
 from helpers import REPOSITORY, copy_repository, job_counts, job_messages
 from PIL import Image
 
@@ -69,8 +69,8 @@ class Project:
         self.folder = folder
 
     def snakemake(self, *arguments, check=True, **environment):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "experiment.yaml"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ | environment)
+        arguments = ["--cores", "2", *arguments, "--configfile", "experiment.yaml"]
+        done = run_snakemake(arguments, self.folder, os.environ | environment)
         if check:
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
@@ -769,6 +769,7 @@ def test_a_deleted_model_is_trained_again_only_when_it_is_needed(project):
     assert project.jobs() == {"train_fold": 1} | OF_CNN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damaged", "lost"),
     [
@@ -848,7 +849,7 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
                 "Draw the accuracy of cnn over the epochs",
             ],
         ),
-        ("fc/folds/01/history.csv", ["fc 01"]),
+        pytest.param("fc/folds/01/history.csv", ["fc 01"], marks=pytest.mark.slow),
         ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
     ],
 )

@@ -1,7 +1,13 @@
+import math
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
+from sklearn.dummy import DummyClassifier
 
 from fercv.evaluate import measures
 
@@ -99,12 +105,95 @@ def test_fold_measures_agree_with_sklearn_without_warnings():
     assert np.isfinite(found["log_loss"])
 
 
-@pytest.mark.filterwarnings("error")
-def test_a_certain_mistake_and_an_absent_class_give_finite_measures():
-    found = measures.fold_measures(make_predictions([0, 0], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), NAMES)
-    assert found["balanced_accuracy"] == 0.5
-    assert found["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
-    assert found["log_loss"] == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-5)
+@st.composite
+def labels_and_weights(draw):
+    """True classes, and for each sample and class a small integer that its probability is proportional to.
+
+    So ties are frequent, and so are probabilities of 0 and of 1. Classes are often missing, as there are few samples.
+    """
+    classes = draw(st.integers(2, 5))
+    weights = st.lists(st.integers(0, 3), min_size=classes, max_size=classes).filter(any)
+    samples = draw(st.lists(st.tuples(st.integers(0, classes - 1), weights), min_size=1, max_size=12))
+    return [label for label, _ in samples], [row for _, row in samples]
+
+
+def awkward_cases(test):
+    """Give a test many random cases of `labels_and_weights`, the same ones in each run, and all of these."""
+    for labels, weights in [
+        ([1], [[1, 0, 0]]),  # One sample, certain and wrong.
+        ([2], [[0, 0, 3]]),  # One sample, certain and right.
+        ([0, 1, 2], [[1, 1, 1]] * 3),  # Ties alone.
+        ([0, 0, 0], [[1, 0, 0]] * 3),  # Two classes are missing in truth and prediction.
+        ([0, 1, 1], [[1, 0, 0], [3, 1, 0], [2, 1, 1]]),  # A class is never predicted.
+        ([0, 0, 0], [[1, 0, 0], [0, 1, 0], [0, 2, 2]]),  # A class is predicted that is missing in truth.
+        ([0, 0, 1], [[0, 1, 2], [0, 0, 1], [1, 0, 0]]),  # Nothing is right.
+        ([0, 0], [[1, 0, 0], [0, 0, 1]]),  # One certain sample is right, one is wrong.
+    ]:
+        test = example((labels, weights))(test)
+    return settings(max_examples=50, deadline=None, database=None, derandomize=True)(given(labels_and_weights())(test))
+
+
+def predictions_of(case):
+    """The case as arrays: labels, predicted classes (the first one on a tie), probabilities; and as a table."""
+    labels, weights = case
+    predicted = [max(range(len(row)), key=row.__getitem__) for row in weights]
+    probabilities = np.array([[weight / sum(row) for weight in row] for row in weights])
+    table = pd.DataFrame(probabilities, columns=list("abcde")[: probabilities.shape[1]])
+    return np.array(labels), np.array(predicted), probabilities, table.assign(label=labels, index=range(len(labels)))
+
+
+@awkward_cases
+def test_measures_of_a_fold_are_those_of_counting_by_hand(case):
+    labels, predicted, probabilities, table = predictions_of(case)
+    recalls, f1s = [], []
+    for one in range(probabilities.shape[1]):
+        hits = sum((labels == one) & (predicted == one))
+        missed, wrong = sum(labels == one) - hits, sum(predicted == one) - hits
+        if hits + missed:
+            recalls.append(hits / (hits + missed))
+        if hits + missed + wrong:
+            f1s.append(2 * hits / (2 * hits + missed + wrong))
+    true = [min(max(row[label], EPSILON), 1 - EPSILON) for label, row in zip(labels, probabilities, strict=True)]
+    losses = [-math.log(probability) for probability in true]
+    with warnings.catch_warnings(action="error"):
+        found = measures.fold_measures(table, table.columns[: probabilities.shape[1]])
+    assert found == {
+        "accuracy": pytest.approx(sum(labels == predicted) / len(labels)),
+        "balanced_accuracy": pytest.approx(sum(recalls) / len(recalls)),
+        "macro_f1": pytest.approx(sum(f1s) / len(f1s)),
+        "log_loss": pytest.approx(sum(losses) / len(losses), rel=1e-6),
+        "n": len(labels),
+    }
+
+
+@awkward_cases
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
+def test_balanced_accuracy_and_f1_are_those_of_other_functions_of_scikit_learn(case):
+    labels, predicted, probabilities, table = predictions_of(case)
+    found = measures.fold_measures(table, table.columns[: probabilities.shape[1]])
+    assert found["balanced_accuracy"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
+    # F1 is 2 J / (1 + J) of the Jaccard index J.
+    jaccard = sklearn_metrics.jaccard_score(labels, predicted, average=None, zero_division=0)
+    assert found["macro_f1"] == pytest.approx(np.mean(2 * jaccard / (1 + jaccard)))
+
+
+@awkward_cases
+def test_counts_and_measures_of_each_class_are_those_of_pandas_and_scikit_learn(case):
+    labels, predicted, probabilities, table = predictions_of(case)
+    classes = range(probabilities.shape[1])
+    names = list(table.columns[: len(classes)])
+    np.testing.assert_array_equal(measures.predicted_classes(table, names), predicted)
+    counts = measures.confusion_counts(labels, predicted, len(classes))
+    crossed = pd.crosstab(labels, predicted).reindex(index=classes, columns=classes, fill_value=0)
+    np.testing.assert_array_equal(counts, crossed)
+    found = measures.per_class(counts, names)
+    precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
+        labels, predicted, labels=classes, zero_division=np.nan
+    )
+    np.testing.assert_allclose(found[["precision", "recall", "f1"]], np.stack([precision, recall, f1], axis=1))
+    assert found["class"].tolist() == names
+    assert found["support"].tolist() == support.tolist()
+    assert found["predicted"].tolist() == np.bincount(predicted, minlength=len(classes)).tolist()
 
 
 def test_chance_by_hand():
@@ -117,14 +206,18 @@ def test_chance_by_hand():
 
 
 @pytest.mark.parametrize("support", [[6, 2, 2], [5, 5, 5], [90, 9, 1]])
-def test_chance_is_what_naming_the_most_frequent_class_measures(support):
+def test_chance_is_what_scikit_learns_dummy_classifier_reaches(support):
+    """With the strategy "prior", it names the most frequent class and gives the shares as probabilities."""
     labels = np.repeat([0, 1, 2], support)
-    chance = measures.chance_levels(np.array(support))
-    named = measures.fold_measures(make_predictions(labels, np.tile([0.8, 0.1, 0.1], (len(labels), 1))), NAMES)
-    for measure in ("accuracy", "balanced_accuracy", "macro_f1"):
-        assert named[measure] == pytest.approx(chance[measure])
-    shares = np.tile(np.array(support) / sum(support), (len(labels), 1))
-    assert measures.log_loss(labels, shares) == pytest.approx(chance["log_loss"], rel=1e-6)
+    images = np.zeros((len(labels), 1))
+    dummy = DummyClassifier(strategy="prior").fit(images, labels)
+    predicted, probabilities = dummy.predict(images), dummy.predict_proba(images)
+    assert measures.chance_levels(np.array(support)) == {
+        "accuracy": pytest.approx(sklearn_metrics.accuracy_score(labels, predicted)),
+        "balanced_accuracy": pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted)),
+        "macro_f1": pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro")),
+        "log_loss": pytest.approx(sklearn_metrics.log_loss(labels, probabilities)),
+    }
 
 
 def weakness(counts, mean, low=np.nan, high=np.nan):

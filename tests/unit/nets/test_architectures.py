@@ -3,9 +3,11 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from helpers import REPOSITORY
 
+from fercv.engine.backend import keras
 from fercv.nets import architectures
 from fercv.nets.architectures import architecture_names, layer_names, settings_of
 from fercv.nets.models import build_model
@@ -182,6 +184,64 @@ def test_the_files_are_the_tables_of_the_report_itself(summarized):
     expected = [(*row, 16781312 if row[0] == "fc2" else int(count)) for *row, count in rows]
     for folder in summarized.values():
         assert table_of(folder / "cnn") + table_of(folder / "fc") == expected
+
+
+def wiring_of(model):
+    """The layers with weights, and the pooling: what they do, and the shape of their outputs."""
+    for layer in model.layers:
+        shape = layer.output.shape[1:]
+        match type(layer).__name__:
+            case "Conv2D":
+                yield "convolution", layer.kernel_size, layer.strides, layer.padding, layer.use_bias, shape
+            case "MaxPooling2D":
+                yield "pooling", layer.pool_size, layer.strides, layer.padding, shape
+            case "Dense":
+                yield "dense", layer.use_bias, shape
+
+
+def test_cnn_is_the_vgg16_of_keras_applications_apart_from_what_the_report_changed():
+    """What differs comes from the report, and from the images.
+
+    - The images are grey, so the first kernels have one channel and not three.
+    - The ReLUs are leaky. Batch normalization follows those of the convolutions, dropout those of the dense layers.
+    - The 1000 outputs of VGG16 are those of ImageNet's classes. Here they are a hidden layer, and another dense layer
+      gives the probabilities of the expressions.
+
+    If the leak is 0 and the normalization does nothing, and the weights are the same, both nets compute the same. A
+    grey image then has three equal channels in VGG16, and the first kernels are added up over them.
+    """
+    vgg16 = keras.applications.VGG16(weights=None, input_shape=(48, 48, 3), classes=1000)
+    cnn = build_model("cnn", (48, 48, 1), 7, {})
+    *common, last = wiring_of(cnn)
+    assert common == list(wiring_of(vgg16))
+    assert last == ("dense", True, (7,))
+
+    weighty = [layer for layer in cnn.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+    originals = [layer for layer in vgg16.layers if layer.weights]
+    for layer, original in zip(weighty, originals, strict=False):
+        kernel, bias = original.get_weights()
+        layer.set_weights([kernel.sum(axis=2, keepdims=True) if layer is weighty[0] else kernel, bias])
+    for layer in cnn.layers:
+        if isinstance(layer, keras.layers.LeakyReLU):
+            layer.negative_slope = 0
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights([gamma, beta, mean, variance - layer.epsilon])
+    images = np.random.default_rng(0).normal(size=(2, 48, 48, 1)).astype(np.float32)
+    pairs = [
+        ("conv1_pool", "block1_pool"),
+        ("conv2_pool", "block2_pool"),
+        ("block3_pool", "block3_pool"),
+        ("block4_pool", "block4_pool"),
+        ("block5_pool", "block5_pool"),
+        ("dropout_1", "fc1"),
+        ("dropout_2", "fc2"),
+    ]
+    ours = keras.Model(cnn.input, [cnn.get_layer(name).output for name, _ in pairs])(images)
+    theirs = keras.Model(vgg16.input, [vgg16.get_layer(name).output for _, name in pairs])(np.repeat(images, 3, axis=3))
+    for found, expected in zip(ours, theirs, strict=True):
+        assert np.ptp(expected) > 0
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.ptp(expected))
 
 
 def test_fc_dropout_drops_after_every_hidden_layer():

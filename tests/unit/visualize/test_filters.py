@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from differences import central_differences, in_float64, vary_normalizations
 
 from fercv.engine.backend import keras
 from fercv.nets.models import with_precision
@@ -82,6 +83,44 @@ def test_first_and_last_activation_belong_to_noise_and_image():
     noise = np.random.default_rng([5, 1]).standard_normal(SHAPE, dtype=np.float32)
     start = standardized(noise)[None, ..., None]
     assert activations[0, 0] == pytest.approx(float(part(start)[0, :, :, 1].numpy().mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["convolution", "normalization", "deeper", "pool", "hidden", "predictions"])
+def test_the_first_step_follows_the_difference_quotients_of_the_mean_activation(layer):
+    """All derivatives are computed in float64, and the step is made by hand from them.
+
+    The last layer is a softmax; its logits are ascended. "hidden" has units, the layers before it have filters.
+    """
+    keras.utils.set_random_seed(1)
+    inputs = layers.Input((*SHAPE, 1))
+    x = layers.Conv2D(4, 3, padding="same", name="convolution")(inputs)
+    x = layers.LeakyReLU(name="leaky")(x)
+    x = layers.BatchNormalization(name="normalization")(x)
+    x = layers.Conv2D(4, 3, activation="tanh", name="deeper")(x)
+    x = layers.MaxPooling2D(name="pool")(x)
+    x = layers.Dense(4, activation="tanh", name="hidden")(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(4, activation="softmax", name="predictions")(layers.Dropout(0.5)(x)))
+    vary_normalizations(model)
+    copied = in_float64(model)
+    last = copied.get_layer("predictions")
+    part = keras.Model(copied.input, last.input if layer == "predictions" else copied.get_layer(layer).output)
+    filters = [3, 0, 2]
+
+    def score(images):
+        outputs = part(images[..., None]).numpy()
+        if layer == "predictions":
+            kernel, bias = last.get_weights()
+            outputs = outputs @ kernel + bias
+        means = outputs.reshape(len(images), -1, 4).mean(axis=1)
+        return means[np.arange(len(images)), np.resize(filters, len(images))]
+
+    start, first = ascend_filters(model, layer, filters, steps=0, **SETTINGS)
+    images, activations = ascend_filters(model, layer, filters, steps=1, **{**SETTINGS, "step_size": 0.7})
+    gradients = central_differences(score, start, np.argwhere(np.ones(SHAPE))).reshape(start.shape)
+    expected = start + 0.7 * gradients / np.sqrt(np.mean(gradients**2, axis=(1, 2), keepdims=True))
+    np.testing.assert_allclose(images, [standardized(image) for image in expected], atol=1e-4)
+    np.testing.assert_allclose(first[:, 0], score(start.astype(np.float64)), atol=1e-6)
+    np.testing.assert_allclose(activations[:, 1], score(images.astype(np.float64)), atol=1e-6)
 
 
 def test_order_and_batches_do_not_change_a_filters_image():

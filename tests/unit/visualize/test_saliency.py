@@ -3,9 +3,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from differences import central_differences, in_float64, vary_normalizations
 
 from fercv.engine.backend import keras
-from fercv.nets.models import logits_model
+from fercv.nets.models import build_model, logits_model
 from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
 from fercv.workflow.errors import InputError
 
@@ -70,6 +71,36 @@ def test_heat_of_a_linear_model_is_the_absolute_weight_of_the_class(flat_input):
     assert heat.dtype == np.float32
     expected = np.abs(weights.T[classes].reshape(5, *SHAPE))
     np.testing.assert_allclose(heat, expected / expected.max(axis=(1, 2), keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings"), [("cnn", {"width": 0.05}), ("fc", {"width": 0.02, "dropout": 0.5})]
+)
+def test_gradients_of_the_nets_are_difference_quotients_of_their_logits(architecture, settings):
+    """The logits of a copy in float64 are computed by hand from the inputs of its last layer."""
+    keras.utils.set_random_seed(2)
+    model = build_model(architecture, (32, 32, 1), 5, settings)
+    vary_normalizations(model)
+    copied = in_float64(model)
+    last = [layer for layer in copied.layers if isinstance(layer, layers.Dense)][-1]
+    features, (kernel, bias) = keras.Model(copied.input, last.input), last.get_weights()
+    images, classes = np.random.default_rng(3).normal(size=(3, 32, 32, 1)).astype(np.float32), np.array([4, 0, 2])
+
+    def score(varied):
+        logits = features(varied.reshape(-1, *model.input_shape[1:])).numpy() @ kernel + bias
+        return logits[np.arange(len(varied)), np.resize(classes, len(varied))]
+
+    pixels = np.random.default_rng(4).integers(0, 32, (12, 2))
+    quotients = central_differences(score, images[..., 0], pixels)
+    score_gradient = class_score_gradient(model)
+    logits, gradients = (result.numpy() for result in score_gradient(images, classes))
+    np.testing.assert_allclose(logits, score(images.astype(np.float64)), rtol=1e-4, atol=1e-6)
+    found = gradients[:, *pixels.T, 0]
+    largest = np.abs(quotients).max(axis=1, keepdims=True)
+    assert (largest > 0).all()
+    np.testing.assert_allclose(found / largest, quotients / largest, atol=1e-4)
+    heat = compute_saliency(score_gradient, images, classes, batch_size=2)[:, *pixels.T]
+    np.testing.assert_allclose(heat / heat.max(axis=1, keepdims=True), np.abs(quotients) / largest, atol=1e-4)
 
 
 def make_quadratic_model():

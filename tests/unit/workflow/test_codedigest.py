@@ -448,6 +448,7 @@ def digests_by(python):
     return done.stdout if done.returncode == 0 else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_every_python_finds_the_same_digests(version):
     """A new virtual environment of another Python retrains nothing."""
