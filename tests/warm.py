@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import connection
 from pathlib import Path
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -132,7 +133,9 @@ def serve_jobs(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(100)
-        while True:
+        # When the tests have ended, however they did, this process ends too.
+        tests = multiprocessing.parent_process().sentinel
+        while tests not in connection.wait([listener, tests]):
             asking, _ = listener.accept()
             with asking:
                 if os.fork() == 0:
