@@ -51,7 +51,7 @@ class Ending:
             own, *of_scheduler = map(log_path, record.log or [""])
             # A job that failed before it came to its script has left an earlier job's log as it was.
             has_written = self.stamp(own) != self.stamps.get(record.jobid)
-            self.logs[record.jobid] = (record.rule_name, own if has_written else None, of_scheduler)
+            self.logs[record.jobid] = (record.rule_name, own, has_written, of_scheduler)
         elif event == "job_finished":
             self.logs.pop(record.job_id, None)
         return True
@@ -77,8 +77,8 @@ class Ending:
             )
             return
         failures = {}
-        for rule, own, of_scheduler in self.logs.values():
-            path, text = reason(self.directory, own, of_scheduler)
+        for rule, *logs in self.logs.values():
+            path, text = reason(self.directory, *logs)
             failures.setdefault(tuple(text), []).append((rule, path))
         lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
         for text, jobs in list(failures.items())[:LONGEST]:
@@ -155,20 +155,20 @@ def log_path(text: str) -> str:
     return text.split(" (")[0]
 
 
-def reason(directory: Path, own: str | None, of_scheduler: Sequence[str]) -> tuple[str | None, list[str]]:
+def reason(directory: Path, own: str, has_written: bool, of_scheduler: Sequence[str]) -> tuple[str, list[str]]:
     """Why a job failed.
 
     Args:
         directory: where Snakemake runs.
-        own: path of the job's log below `directory`; None if it has written none.
+        own: path of the job's log below `directory`, or "".
+        has_written: whether the job has written into it. If not, what stands there is an earlier job's.
         of_scheduler: paths of the logs that a cluster's scheduler has written about the job.
 
     Returns:
         The path of the log that tells, and what it says from its last error on. Without an error these are the last
         lines of the scheduler's log, or of the job's own.
     """
-    logs = [path for path in (own, *of_scheduler) if path]
-    texts = {path: read_lines(directory / path) for path in logs}
+    texts = {path: read_lines(directory / path) for path in ([own] * has_written + [*of_scheduler])}
     for path, lines in texts.items():
         starts = [number for number, line in enumerate(lines) if re.match(r"[-\d]+ [:,\d]+ ERROR ", line)]
         if starts:
@@ -177,9 +177,9 @@ def reason(directory: Path, own: str | None, of_scheduler: Sequence[str]) -> tup
     for path in of_scheduler:
         if texts[path]:
             return path, texts[path][-2:]
-    if own and texts[own]:
+    if texts.get(own):
         return own, [*texts[own][-2:], "it ended without an error; was it killed, for instance for want of memory?"]
-    return None, ["it ended before it wrote a log; was it killed, for instance for want of memory?"]
+    return own, ["it ended before it wrote a line there; was it killed, for instance for want of memory?"]
 
 
 def read_lines(path: Path) -> list[str]:

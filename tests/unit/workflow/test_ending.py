@@ -47,22 +47,22 @@ def write_log(folder, name, *lines):
     ],
 )
 def test_the_reason_is_the_last_error_of_the_log_or_its_last_lines(tmp_path, lines, expected):
-    path, said = reason(tmp_path, write_log(tmp_path, "x.log", *lines), [])
+    path, said = reason(tmp_path, write_log(tmp_path, "x.log", *lines), True, [])
     assert path == "x.log" and said[: len(expected)] == expected
 
 
 def test_a_job_that_was_killed_is_told_as_such(tmp_path):
-    assert "killed" in reason(tmp_path, write_log(tmp_path, "x.log", f"{TIME} INFO epoch 1"), [])[1][-1]
-    assert "killed" in reason(tmp_path, "missing.log", [])[1][-1]
+    assert "killed" in reason(tmp_path, write_log(tmp_path, "x.log", f"{TIME} INFO epoch 1"), True, [])[1][-1]
+    assert "killed" in reason(tmp_path, "missing.log", True, [])[1][-1]
 
 
-KILLED = "it ended before it wrote a log; was it killed, for instance for want of memory?"
+KILLED = "it ended before it wrote a line there; was it killed, for instance for want of memory?"
 
 
 @pytest.mark.parametrize(
     ("logs", "writes", "expected"),
     [
-        ([], False, ["train_fold failed:", KILLED]),
+        ([], False, ["train_fold failed; its log is own.log:", KILLED]),
         (["7.log"], False, ["train_fold failed; its log is 7.log:", "Config file is extended", "a setting changed"]),
         (["7.log"], True, ["train_fold failed; its log is own.log:", "of today"]),
     ],
