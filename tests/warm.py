@@ -9,6 +9,7 @@ test_determinism.py.
 
 import atexit
 import contextlib
+import functools
 import importlib
 import json
 import multiprocessing
@@ -33,26 +34,26 @@ OF_JOBS = ("tensorflow", "keras", "pandas", "matplotlib.figure", "sklearn.metric
 
 
 def run_snakemake(
-    arguments: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, warm: bool | None = None
+    arguments: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, warm: bool = False
 ) -> subprocess.CompletedProcess:
     """Run `python -m snakemake` to its end.
 
     Args:
         arguments: of Snakemake.
         folder: where it is started.
-        variables: of the environment, on top of those of the tests.
-        warm: whether the processes are forks. By default they are new if there are variables, as these may change what
-            happens while a process starts and imports.
+        variables: of the environment, on top of those of the tests. If there are any, all processes are new ones: they
+            may change what happens while a process starts and imports.
+        warm: whether the processes are forks even if there are variables.
 
     Returns:
         The finished process, with its stdout and stderr as text.
     """
     arguments, environment = list(map(str, arguments)), os.environ | (variables or {})
-    if warm is False or (warm is None and variables):
+    if variables and not warm:
         command = [sys.executable, "-m", "snakemake", *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     if "--dry-run" not in arguments:
-        environment[SOCKET] = jobs_socket()
+        environment[SOCKET] = f"{jobs_folder().name}/socket"
     with tempfile.TemporaryDirectory() as said:
         files = [Path(said, name) for name in ("stdout", "stderr")]
         process = SERVER.Process(target=snakemake, args=(arguments, folder, environment, files))
@@ -105,18 +106,16 @@ def to_the_end(main: Callable[[], None]) -> int:
     return status
 
 
-def jobs_socket() -> str:
-    """Start the process that the jobs are forks of, if there is none yet; return the path of its socket."""
-    if not started:
-        started.append(tempfile.TemporaryDirectory(prefix="fercv-jobs-"))
-        path = f"{started[0].name}/socket"
-        SERVER.Process(target=serve_jobs, args=(path,), daemon=True).start()
-        while not Path(path).exists():
-            time.sleep(0.05)
-    return f"{started[0].name}/socket"
-
-
-started = []
+@functools.cache
+def jobs_folder() -> tempfile.TemporaryDirectory:
+    """Start the process that the jobs are forks of; return the folder of its socket."""
+    folder = tempfile.TemporaryDirectory(prefix="fercv-jobs-")
+    process = SERVER.Process(target=serve_jobs, args=(f"{folder.name}/socket",), daemon=True)
+    process.start()
+    while not Path(folder.name, "socket").exists():
+        assert process.is_alive()
+        time.sleep(0.05)
+    return folder
 
 
 def serve_jobs(path: str) -> None:
@@ -130,9 +129,7 @@ def serve_jobs(path: str) -> None:
         importlib.import_module(module)
     # Nobody asks for the exit status of a fork: it tells its client by the socket.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(100)
+    with socket.create_server(path, family=socket.AF_UNIX, backlog=100) as listener:
         # When the tests have ended, however they did, this process ends too.
         tests = multiprocessing.parent_process().sentinel
         while tests not in connection.wait([listener, tests]):

@@ -15,6 +15,8 @@ from helpers import REPOSITORY, Workflow, copy_repository
 
 from fercv.train.checkpoint import UnusableError, read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 OVERLAY = {
     "models": ["cnn"],
     "checkpoints": {"share": 1.0},
@@ -35,8 +37,6 @@ RUN = {
     "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
     "threads",
 }  # fmt: skip
-pytestmark = pytest.mark.slow
-
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
 

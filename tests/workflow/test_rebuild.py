@@ -68,7 +68,7 @@ class Project:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def snakemake(self, *arguments, check=True, warm=None, **variables):
+    def snakemake(self, *arguments, check=True, warm=False, **variables):
         arguments = ["--cores", "2", *arguments, "--configfile", "experiment.yaml"]
         done = run_snakemake(arguments, self.folder, variables, warm)
         if check:

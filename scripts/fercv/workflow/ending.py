@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fercv.data.sources import file_stamps
+
 LONGEST = 10  # failures or leftovers that are listed
 
 
@@ -46,22 +48,15 @@ class Ending:
         """Take note of a job that starts, fails or has come to its end. As a filter it lets everything pass."""
         event = event_of(record)
         if event == "job_info" and record.log:  # a target such as `all` is a job without a log
-            self.stamps[record.jobid] = self.stamp(log_path(record.log[0]))
+            self.stamps[record.jobid] = file_stamps([self.directory / log_path(record.log[0])])
         elif event == "job_error" and not self.interrupted:
             own, *of_scheduler = map(log_path, record.log or [""])
             # A job that failed before it came to its script has left an earlier job's log as it was.
-            has_written = self.stamp(own) != self.stamps.get(record.jobid)
+            has_written = file_stamps([self.directory / own]) != self.stamps.get(record.jobid)
             self.logs[record.jobid] = (record.rule_name, own, has_written, of_scheduler)
         elif event == "job_finished":
             self.logs.pop(record.job_id, None)
         return True
-
-    def stamp(self, path: str) -> tuple[int, int] | None:
-        """Size in bytes and time of change, in nanoseconds, of a file; None if there is none."""
-        with contextlib.suppress(OSError):
-            stat = (self.directory / path).stat()
-            return stat.st_size, stat.st_mtime_ns
-        return None
 
     def interrupt(self, number, frame) -> None:
         """Stop Snakemake as Ctrl-C does. Further ones are ignored: they would only break off its clean-up."""

@@ -339,9 +339,9 @@ def check_images(config: Mapping, scale_name: str, files: Sequence[str]) -> None
         number = config["folds"]["number"]
         text = f"fewer images than folds.number, which is {number}; choose more images or fewer folds"
         refuse(files, ["scales", scale_name, "images"], images, text)
-    image, is_shown = config["feature_maps"]["image"], bool(config["feature_maps"]["layers"])
-    if images is not None and is_shown and image >= images:
-        refuse(files, ["feature_maps", "image"], image, f"expected at most {images - 1}, the last image")
+    shown = config["feature_maps"]
+    if images is not None and shown["layers"] and shown["image"] >= images:
+        refuse(files, ["feature_maps", "image"], shown["image"], f"expected at most {images - 1}, the last image")
 
 
 def fold_names(number: int) -> list[str]:
