@@ -53,16 +53,6 @@ def test_one_folder_under_two_names_is_refused(tmp_path):
         source_files(faces)
 
 
-def test_folders_without_end_inside_each_other_are_refused(tmp_path):
-    folder = tmp_path / "faces" / "/".join(["f"] * 60)
-    folder.mkdir(parents=True)
-    (folder / "1.png").touch()
-    with pytest.raises(InputError, match="more than 50 folders inside each other"):
-        source_files(tmp_path / "faces")
-    (tmp_path / "faces" / "/".join(["f"] * 49) / "1.png").touch()
-    assert len(source_files(tmp_path / "faces/f/f/f/f/f/f/f/f/f/f/f/f")) == 2
-
-
 def test_the_name_of_the_built_in_faces_is_proposed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="did you mean 'synthetic'"):
