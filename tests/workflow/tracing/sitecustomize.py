@@ -56,7 +56,7 @@ def note_call(frame, event, argument):
     if event == "call" and code not in seen and code.co_flags & inspect.CO_OPTIMIZED:
         seen.add(code)
         path = Path(code.co_filename)
-        if path.parent.parent.name == "fercv":
+        if path.parts[-4:-2] == ("scripts", "fercv"):
             calls.add(f"fercv.{path.parent.name}.{path.stem} {code.co_qualname}")
 
 
