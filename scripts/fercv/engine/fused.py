@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import tensorflow as tf
 
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 
 # An image of at most this many positions (height times width) is small, see `Conv2D`.
 SMALL_IMAGE = 36
@@ -45,8 +45,8 @@ class Conv2D(keras.layers.Conv2D):
     """Keras' layer, which computes the gradient of its kernel in another way where images are small.
 
     That gradient is itself a convolution: of the inputs with the gradients of the outputs, where the images of the
-    batch take the place of the channels. In bfloat16 oneDNN computes this convolution faster than it runs its own
-    function for the gradient. The fewer positions an image has, the larger is the difference.
+    batch take the place of the channels. oneDNN computes this convolution faster than it runs its own function for the
+    gradient. The fewer positions an image has, the larger is the difference.
     """
 
     def call(self, inputs):
@@ -88,10 +88,10 @@ def training_layers(on_processor: bool):
     """`keras.layers`, with the layers of this module in the place of Keras' own.
 
     Args:
-        on_processor: whether the model computes on a processor. `Conv2D` is for processors, and for bfloat16.
+        on_processor: whether the model computes on a processor. `Conv2D` is for the kernels of oneDNN.
     """
     own = {"BatchNormalization": BatchNormalization}
-    if on_processor and keras.config.dtype_policy().compute_dtype == "bfloat16":
+    if on_processor and native.KERNELS == "oneDNN":
         own["Conv2D"] = Conv2D
     return SimpleNamespace(**{**vars(keras.layers), **own})
 

@@ -6,6 +6,7 @@ import keras
 from fercv.workflow.errors import InputError
 
 VERSION = jax.__version__
+KERNELS = "XLA"
 
 
 def fix_order(threads: int) -> None:

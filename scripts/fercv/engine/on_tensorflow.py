@@ -1,8 +1,11 @@
 """What TensorFlow itself does for the engine. fercv.engine.backend imports this where it is Keras' backend."""
 
 import tensorflow as tf
+from tensorflow.python.framework import test_util
 
 VERSION = tf.__version__
+# The library whose kernels TensorFlow runs on a processor. TF_ENABLE_ONEDNN_OPTS=0 chooses Eigen.
+KERNELS = "oneDNN" if test_util.IsMklEnabled() else "Eigen"
 
 
 def fix_order(threads: int) -> None:

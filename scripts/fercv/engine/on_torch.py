@@ -6,6 +6,7 @@ import torch
 from fercv.workflow.errors import InputError
 
 VERSION = torch.__version__
+KERNELS = "oneDNN" if torch.backends.mkldnn.is_available() else "ATen"
 
 
 def fix_order(threads: int) -> None:

@@ -46,8 +46,9 @@ def set_up(
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     log.info(
-        "%s: %s on %s, %d thread%s, in %s, %s",
-        name, BACKEND, ", ".join(devices()), threads, "" if threads == 1 else "s", precision, reason,
+        "%s: %s on %s%s, %d thread%s, in %s, %s",
+        name, BACKEND, ", ".join(devices()), f" with the kernels of {native.KERNELS}" if on_processor() else "",
+        threads, "" if threads == 1 else "s", precision, reason,
     )  # fmt: skip
     return Engine(software(), precision, threads, devices())
 

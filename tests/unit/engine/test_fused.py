@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fercv.engine import fused, setup
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 from fercv.nets.models import build_model
 from fercv.train.optimizer import make_optimizer
 
@@ -170,8 +170,8 @@ def test_a_model_of_training_layers_has_the_weights_of_keras_own():
     np.testing.assert_allclose(ours.predict_on_batch(images), theirs.predict_on_batch(images), rtol=1e-4, atol=1e-5)
 
 
-def test_on_other_hardware_than_processors_and_in_float32_convolutions_stay_keras_own():
-    assert fused.training_layers(on_processor=True).Conv2D is keras.layers.Conv2D
-    keras.config.set_dtype_policy("mixed_bfloat16")
+def test_convolutions_stay_keras_own_on_other_hardware_and_with_other_kernels(monkeypatch):
     assert fused.training_layers(on_processor=True).Conv2D is fused.Conv2D
     assert fused.training_layers(on_processor=False).Conv2D is keras.layers.Conv2D
+    monkeypatch.setattr(native, "KERNELS", "Eigen")
+    assert fused.training_layers(on_processor=True).Conv2D is keras.layers.Conv2D
