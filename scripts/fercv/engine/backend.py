@@ -64,7 +64,20 @@ def without_keras_json():
                 os.environ["KERAS_HOME"] = before
 
 
-with silent_import(), without_keras_json():
+@contextlib.contextmanager
+def without(*names: str):
+    """Within this context modules that have not been imported cannot be imported, as if they were not installed."""
+    hidden = dict.fromkeys(name for name in names if name not in sys.modules)
+    sys.modules |= hidden
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+# Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
+with silent_import(), without_keras_json(), without("matplotlib", "sklearn"):
     import keras
 
 import numpy as np

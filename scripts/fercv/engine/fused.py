@@ -5,6 +5,7 @@ same weights. benchmarks/README.md shows what each gains. fercv.engine.setup imp
 backend.
 """
 
+import functools
 from types import SimpleNamespace
 
 import tensorflow as tf
@@ -13,8 +14,6 @@ from fercv.engine.backend import keras, native
 
 # An image of at most this many positions (height times width) is small, see `Conv2D`.
 SMALL_IMAGE = 36
-# Compiling the update of at least this many weights takes less time than it saves in a few epochs.
-MANY_WEIGHTS = 5_000_000
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -96,18 +95,42 @@ def training_layers(on_processor: bool):
     return SimpleNamespace(**{**vars(keras.layers), **own})
 
 
-def compile_update(optimizer, weights: int) -> None:
-    """Have XLA compile an optimizer's update of many weights into one pass over them; Keras makes about ten.
+def fuse_update(optimizer) -> None:
+    """Have an Adam, AdamW or SGD update each weight in one operation, which is one pass over it; Keras makes about ten.
 
     Args:
-        optimizer: a Keras optimizer, changed in place.
-        weights: how many there are to update.
+        optimizer: a Keras optimizer, changed in place. One of another kind stays as it is.
     """
-    if weights < MANY_WEIGHTS:
-        return
-    update = optimizer.apply
+    if isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad:
+        optimizer.update_step = functools.partial(adam_step, optimizer)
+    elif isinstance(optimizer, keras.optimizers.SGD) and optimizer.momentum:
+        optimizer.update_step = functools.partial(sgd_step, optimizer)
 
-    def apply(gradients, variables=None):
-        tf.function(lambda *given: update(given, variables), jit_compile=True, autograph=False)(*gradients)
 
-    optimizer.apply = apply
+def adam_step(optimizer, gradient, variable, learning_rate) -> None:
+    """Update a tf.Variable and its moments as `keras.optimizers.Adam.update_step` does (Kingma & Ba 2015)."""
+    index, step = optimizer._get_variable_index(variable), tf.cast(optimizer.iterations.value + 1, variable.dtype)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=optimizer._momentums[index].value.handle,
+        v=optimizer._velocities[index].value.handle,
+        beta1_power=optimizer.beta_1**step,
+        beta2_power=optimizer.beta_2**step,
+        lr=tf.cast(learning_rate, variable.dtype),
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        epsilon=optimizer.epsilon,
+        grad=gradient,
+    )
+
+
+def sgd_step(optimizer, gradient, variable, learning_rate) -> None:
+    """Update a tf.Variable and its momentum as `keras.optimizers.SGD.update_step` does."""
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle,
+        accum=optimizer.momentums[optimizer._get_variable_index(variable)].value.handle,
+        lr=tf.cast(learning_rate, variable.dtype),
+        grad=gradient,
+        momentum=optimizer.momentum,
+        use_nesterov=optimizer.nesterov,
+    )

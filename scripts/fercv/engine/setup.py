@@ -62,9 +62,9 @@ def training_layers():
     return fused.training_layers(on_processor())
 
 
-def compile_update(optimizer, weights: int) -> None:
-    """Compile an optimizer's update, in place, if it has so many weights that compiling saves time."""
+def fuse_update(optimizer) -> None:
+    """Make an optimizer's update faster, in place, where that is possible."""
     if BACKEND == "tensorflow" and on_processor():
         from fercv.engine import fused
 
-        fused.compile_update(optimizer, weights)
+        fused.fuse_update(optimizer)

@@ -13,7 +13,7 @@ import numpy as np
 from fercv.data.preprocessing import model_inputs
 from fercv.data.tables import HISTORY, TIMING
 from fercv.engine.backend import keras
-from fercv.engine.setup import compile_update, training_layers
+from fercv.engine.setup import fuse_update, training_layers
 from fercv.evaluate.measures import log_loss
 from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
@@ -144,7 +144,11 @@ def compiled_model(task: Task):
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
-    compile_update(model.optimizer, sum(math.prod(weight.shape) for weight in model.trainable_variables))
+    fuse_update(model.optimizer)
+    # The metrics make their variables when they first see outputs. If the training step saw them first, TensorFlow
+    # would trace it twice.
+    model.compute_metrics(None, np.zeros(1, int), np.full((1, task.classes), 1 / task.classes, np.float32))
+    model.reset_metrics()
     return model
 
 

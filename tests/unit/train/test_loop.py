@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fercv.data.tables import predictions_table
-from fercv.engine import fused
+from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
 from fercv.evaluate.measures import fold_measures
 from fercv.nets import architectures
@@ -101,6 +101,19 @@ def test_it_learns_and_says_so_epoch_by_epoch(caplog):
     ]
 
 
+def test_a_fold_traces_its_training_step_once(monkeypatch):
+    """Each trace takes as long as dozens of the demo's steps."""
+    traces, step = [], keras.Model.train_step
+
+    def noted(model, data):
+        traces.append(model.name)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", noted)
+    trained(epochs=2)
+    assert len(traces) == 1
+
+
 def test_what_is_learned_in_few_steps_holds_in_prediction():
     """With the moving averages of batch normalization too slow, every image would be named as one class."""
     augmentation = dict.fromkeys(DEFINITION["augmentation"], 0)
@@ -174,9 +187,7 @@ class StoppedAfter(Checkpoints):
     ],
     ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
 )
-def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, monkeypatch):
-    # Only large models have their update compiled. Here these small ones have it, too.
-    monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 
     def run(checkpoints):
