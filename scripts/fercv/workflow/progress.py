@@ -22,7 +22,7 @@ FIELDS = {
     "end": {"epochs_done": int},
 }
 # None of these numbers is negative, and these are not 0.
-DIVISORS = {"epoch", "images_per_second"}
+POSITIVE = {"epoch", "images_per_second"}
 
 
 def progress_path(directory: str | Path, experiment: str, model: str, fold: str) -> Path:
@@ -94,10 +94,21 @@ class FoldProgress(NamedTuple):
 
     @property
     def seconds_an_epoch(self) -> float | None:
-        """How long an epoch takes; None if that is not known yet."""
-        if self.epochs:
-            return self.epochs[-1]["seconds"] / self.epochs[-1]["epoch"]
-        return self.start["images"] / self.speed["images_per_second"] if self.speed else None
+        """How long an epoch takes; None if that is not known yet. The first epoch takes longer, and does not count."""
+        if len(self.epochs) > 1:
+            first, last = self.epochs[0], self.epochs[-1]
+            return max(0.0, last["seconds"] - first["seconds"]) / max(1, last["epoch"] - first["epoch"])
+        if self.speed:
+            return self.start["images"] / self.speed["images_per_second"]
+        return self.epochs[0]["seconds"] if self.epochs else None
+
+    @property
+    def seconds_of_all_epochs(self) -> float | None:
+        """How long all epochs take together, with the first one; None if that is not known yet."""
+        if self.seconds_an_epoch is None:
+            return None
+        done, seconds = (self.epochs[-1]["epoch"], self.epochs[-1]["seconds"]) if self.epochs else (0, 0.0)
+        return seconds + (0 if self.end else max(0, self.start["epochs"] - done) * self.seconds_an_epoch)
 
 
 def read_progress(path: Path) -> FoldProgress | None:
@@ -121,7 +132,7 @@ def read_line(text: str) -> dict | None:
         kinds = FIELDS[line["event"]]
         line["time"] = datetime.datetime.fromisoformat(line["time"]).timestamp()
         numbers = all(type(line[key]) in (kind, int) and math.isfinite(line[key]) for key, kind in kinds.items())
-        fits = numbers and all(line[key] > 0 or (line[key] == 0 and key not in DIVISORS) for key in kinds)
+        fits = numbers and all(line[key] > 0 or (line[key] == 0 and key not in POSITIVE) for key in kinds)
         return line if fits else None
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

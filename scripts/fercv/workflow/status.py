@@ -231,8 +231,7 @@ def seconds_left(folds: Mapping[FoldKey, FoldStatus], now: float) -> tuple[float
 
 def whole_fold(progress: FoldProgress) -> float:
     """Seconds from the start of a fold's job to the end of its training, if it does not go on from a checkpoint."""
-    epochs = progress.end["epochs_done"] if progress.end else progress.start["epochs"]
-    return progress.start["startup_seconds"] + epochs * progress.seconds_an_epoch
+    return progress.start["startup_seconds"] + progress.seconds_of_all_epochs
 
 
 def rest(progress: FoldProgress, now: float) -> float:

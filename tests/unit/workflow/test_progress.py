@@ -43,6 +43,16 @@ def test_before_the_first_epoch_the_speed_tells_how_long_one_takes(path):
     assert (read_progress(path).epochs_done, read_progress(path).seconds_an_epoch) == (0, 3.0)
 
 
+def test_the_first_epoch_takes_longer_and_tells_nothing_about_the_others(path):
+    file = train(path, 0)
+    file.add("epoch", epoch=1, seconds=20.0, val_accuracy=0.25)
+    assert (read_progress(path).seconds_an_epoch, read_progress(path).seconds_of_all_epochs) == (3.0, 26.0)
+    file.add("epoch", epoch=2, seconds=24.0, val_accuracy=0.25)
+    assert (read_progress(path).seconds_an_epoch, read_progress(path).seconds_of_all_epochs) == (4.0, 28.0)
+    file.add("end", epochs_done=2)
+    assert read_progress(path).seconds_of_all_epochs == 24.0
+
+
 def test_a_new_job_begins_the_file_anew(path):
     train(path, 3).add("end", epochs_done=3)
     train(path, 1)
