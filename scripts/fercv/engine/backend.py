@@ -61,6 +61,10 @@ def without_keras_json():
                 os.environ["KERAS_HOME"] = before
 
 
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
+    sys.modules["tensorflow"] = None
+
 with silent_import(), without_keras_json():
     import keras
 
