@@ -13,6 +13,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from fercv.workflow.ending import Ending
 from fercv.workflow.finished import remove_recorded
 from fercv.workflow.start import check_config_file, prepare, restore_data
+from fercv.workflow.status import Status
 
 check_config_file(f"{workflow.basedir}/config.yaml")
 
@@ -33,7 +34,7 @@ include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 
 
-ending = Ending(config["directory"])
+ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
 # A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
 if not workflow.remote_exec:
     restore_data(config, [data_digest(None), folds_digest(None)])
@@ -49,13 +50,20 @@ rule all:
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
 
 
+onstart:
+    if workflow.is_main_process:
+        status.start(fold_jobs(), logger)
+
+
 onsuccess:
+    status.stop()
     remove_recorded(config["directory"], config["experiment"])
     ending.tell_results(config, FOLDS, layer_pictures(), complete=set(workflow.dag_settings.targets) <= {"all"})
 
 
 # After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.
 onerror:
+    status.stop()
     if config["marks_are_files"]:
         remove_recorded(config["directory"], config["experiment"])
     ending.tell_failures()

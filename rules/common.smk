@@ -284,6 +284,12 @@ def model_minutes(wildcards, attempt):
     return int((20 + 40 * width(wildcards)) * attempt)
 
 
+def fold_jobs():
+    """The fold jobs that the targets need, as {(model, fold): whether this run trains it}."""
+    jobs = [job for job in workflow.dag.jobs if job.rule.name == "train_fold"]
+    return {(job.wildcards.model, job.wildcards.fold): workflow.dag.needrun(job) for job in jobs}
+
+
 def layer_pictures():
     """Paths of all pictures of filters and feature maps."""
     return [

@@ -19,6 +19,7 @@ from fercv.train.loop import Task, train
 from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
 from fercv.workflow.hashing import derive_seed, file_digest
 from fercv.workflow.locks import locked
+from fercv.workflow.progress import ProgressFile, progress_path
 from fercv.workflow.resources import resources_of
 
 
@@ -68,13 +69,14 @@ def describe_run(snakemake, seed: int, engine: Engine) -> dict:
 
 def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task:
     """The fold's task for `fercv.train.loop.train`."""
-    definition, fold = snakemake.params.definition, int(snakemake.wildcards.fold)
+    config, model, fold = snakemake.config, snakemake.wildcards.model, snakemake.wildcards.fold
+    definition = snakemake.params.definition
     classes = len(snakemake.params.classes)
     samples = tables.read_table(snakemake.input.samples, tables.SAMPLES, below={"label": classes})
-    below = {"index": len(samples), "fold": snakemake.config["folds"]["number"]}
+    below = {"index": len(samples), "fold": config["folds"]["number"]}
     folds = tables.read_table(snakemake.input.folds, tables.FOLDS, below=below)
     labels = samples["label"].to_numpy()
-    training, inner_validation = folds.loc[folds["fold"] != fold, "index"].to_numpy(), None
+    training, inner_validation = folds.loc[folds["fold"] != int(fold), "index"].to_numpy(), None
     if definition["early_stopping"]["enabled"]:
         groups = samples["duplicate_group"].to_numpy()[training]
         inner = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
@@ -87,10 +89,10 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
         labels=labels,
         classes=classes,
         training=training,
-        validation=folds.loc[folds["fold"] == fold, "index"].to_numpy(),
+        validation=folds.loc[folds["fold"] == int(fold), "index"].to_numpy(),
         inner_validation=inner_validation,
         checkpoints=checkpoints,
-        folds=snakemake.config["folds"]["number"] if fold == 0 else 1,
+        progress=ProgressFile(progress_path(config["directory"], config["experiment"], model, fold), model, fold),
     )
 
 

@@ -59,6 +59,10 @@ def test_the_end_says_where_the_results_are_how_good_they_are_and_what_is_left_o
         r"Accuracy over 2 folds, with its 95 % interval: fc [01]\.\d{3} \([-.\d]+ to [-.\d]+\)\.", accuracy
     )
     assert "--report report.html" in report
+    said = [line.split(",")[0] for line in done.stderr.splitlines() if line.startswith("fc fold")]
+    assert [re.sub(r"\d+ s$", "1 s", line) for line in sorted(said)] == [
+        "fc fold 00: 2 epochs in 1 s", "fc fold 01: 2 epochs in 1 s"
+    ]  # fmt: skip
     table = (workflow.folder / "results/mine/fc/summary.csv").read_text(encoding="utf-8")
     mean = float(re.search(r"^accuracy,([^,]+)", table, re.MULTILINE)[1])
     assert f"fc {mean:.3f} " in accuracy

@@ -14,6 +14,7 @@ import pytest
 from helpers import REPOSITORY, Workflow, copy_repository
 
 from fercv.train.checkpoint import UnusableError, read_checkpoint
+from fercv.workflow.progress import read_progress
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +33,7 @@ FOLD = "results/demo-tiny/cnn/folds/00"
 TARGET = f"{FOLD}/metrics.json"
 CHECKPOINTS = "results/demo-tiny/checkpoints"
 LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
+PROGRESS = "results/demo-tiny/logs/train_fold/cnn_00.jsonl"
 # All that determines a fold's training. tests/unit/train/test_train_fold.py changes each of these.
 RUN = {
     "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
@@ -198,6 +200,10 @@ def test_a_killed_fold_goes_on_after_its_last_epoch(workflow, undisturbed, fault
         assert lines[1].startswith("cnn fold 00 epoch 1/4")
     else:
         assert lines[1] == f"cnn fold 00: goes on after epoch {resumed} of 4"
+    progress = read_progress(workflow.folder / PROGRESS)
+    assert progress.start["epochs_done"] == (resumed or 0)
+    assert [line["epoch"] for line in progress.epochs] == [1, 2, 3, 4]
+    assert progress.end["epochs_done"] == 4
 
 
 def test_retries_go_on_as_well(workflow, undisturbed):

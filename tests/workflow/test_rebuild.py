@@ -228,6 +228,11 @@ def reformat_every_python_file(project):
 def rewrite_messages(project):
     project.edit("scripts/fercv/train/loop.py", r"the loss became", "the loss has become")
     project.edit("scripts/fercv/train/progress.py", r"validation accuracy %\.4f", "and on validation %.4f")
+    project.edit(
+        "scripts/fercv/train/progress.py", r"BATCHES_TIMED, SECONDS_TIMED = 10", "BATCHES_TIMED, SECONDS_TIMED = 20"
+    )
+    project.edit("scripts/fercv/workflow/progress.py", r'"event": event', '"kind": event')
+    project.edit("scripts/fercv/workflow/status.py", r"SECONDS_IN_FILE = 10, 60", "SECONDS_IN_FILE = 5, 30")
     project.edit("scripts/fercv/workflow/jobs.py", r"unexpected error", "a defect")
 
 

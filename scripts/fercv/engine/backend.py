@@ -13,11 +13,14 @@ import sys
 import tempfile
 
 # Variables that make the backends compute in another way. The last bits of all results change with them.
-VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE")
+VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE")
 
 # Keras chooses its backend while it is imported.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# By itself TensorFlow takes the kernels of oneDNN only on processors with AVX512_VNNI, AVX512_BF16 or AMX. On others
+# they are faster, too. See benchmarks/README.md.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager
@@ -61,11 +64,24 @@ def without_keras_json():
                 os.environ["KERAS_HOME"] = before
 
 
+@contextlib.contextmanager
+def without(*names: str):
+    """Within this context modules that have not been imported cannot be imported, as if they were not installed."""
+    hidden = dict.fromkeys(name for name in names if name not in sys.modules)
+    sys.modules |= hidden
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
     sys.modules["tensorflow"] = None
 
-with silent_import(), without_keras_json():
+# Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
+with silent_import(), without_keras_json(), without("matplotlib", "sklearn"):
     import keras
 
 import numpy as np
@@ -89,10 +105,11 @@ keras.config.set_dtype_policy("float32")
 
 
 def software() -> dict[str, str]:
-    """Versions of the software that computes: {"keras": "3.15.1", "numpy": ..., "python": ..., "tensorflow": ...}.
+    """What computes: {"keras": "3.15.1", "numpy": ..., "python": ..., "tensorflow": ..., "kernels": "oneDNN"}.
 
-    Those of VARIABLES that are set are there, too, with their values.
+    These are versions, and the library whose kernels a processor runs. Those of VARIABLES that are set are there, too,
+    with their values.
     """
     versions = {"keras": keras.__version__, "numpy": np.__version__, "python": platform.python_version()}
     settings = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
-    return versions | {BACKEND: native.VERSION} | settings
+    return versions | {BACKEND: native.VERSION, "kernels": native.KERNELS} | settings

@@ -5,16 +5,15 @@ same weights. benchmarks/README.md shows what each gains. fercv.engine.setup imp
 backend.
 """
 
+import functools
 from types import SimpleNamespace
 
 import tensorflow as tf
 
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 
 # An image of at most this many positions (height times width) is small, see `Conv2D`.
 SMALL_IMAGE = 36
-# Compiling the update of at least this many weights takes less time than it saves in a few epochs.
-MANY_WEIGHTS = 5_000_000
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -45,8 +44,8 @@ class Conv2D(keras.layers.Conv2D):
     """Keras' layer, which computes the gradient of its kernel in another way where images are small.
 
     That gradient is itself a convolution: of the inputs with the gradients of the outputs, where the images of the
-    batch take the place of the channels. In bfloat16 oneDNN computes this convolution faster than it runs its own
-    function for the gradient. The fewer positions an image has, the larger is the difference.
+    batch take the place of the channels. oneDNN computes this convolution faster than it runs its own function for the
+    gradient. The fewer positions an image has, the larger is the difference.
     """
 
     def call(self, inputs):
@@ -88,26 +87,50 @@ def training_layers(on_processor: bool):
     """`keras.layers`, with the layers of this module in the place of Keras' own.
 
     Args:
-        on_processor: whether the model computes on a processor. `Conv2D` is for processors, and for bfloat16.
+        on_processor: whether the model computes on a processor. `Conv2D` is for the kernels of oneDNN.
     """
     own = {"BatchNormalization": BatchNormalization}
-    if on_processor and keras.config.dtype_policy().compute_dtype == "bfloat16":
+    if on_processor and native.KERNELS == "oneDNN":
         own["Conv2D"] = Conv2D
     return SimpleNamespace(**{**vars(keras.layers), **own})
 
 
-def compile_update(optimizer, weights: int) -> None:
-    """Have XLA compile an optimizer's update of many weights into one pass over them; Keras makes about ten.
+def fuse_update(optimizer) -> None:
+    """Have an Adam, AdamW or SGD update each weight in one operation, which is one pass over it; Keras makes about ten.
 
     Args:
-        optimizer: a Keras optimizer, changed in place.
-        weights: how many there are to update.
+        optimizer: a Keras optimizer, changed in place. One of another kind stays as it is.
     """
-    if weights < MANY_WEIGHTS:
-        return
-    update = optimizer.apply
+    if isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad:
+        optimizer.update_step = functools.partial(adam_step, optimizer)
+    elif isinstance(optimizer, keras.optimizers.SGD) and optimizer.momentum:
+        optimizer.update_step = functools.partial(sgd_step, optimizer)
 
-    def apply(gradients, variables=None):
-        tf.function(lambda *given: update(given, variables), jit_compile=True, autograph=False)(*gradients)
 
-    optimizer.apply = apply
+def adam_step(optimizer, gradient, variable, learning_rate) -> None:
+    """Update a tf.Variable and its moments as `keras.optimizers.Adam.update_step` does (Kingma & Ba 2015)."""
+    index, step = optimizer._get_variable_index(variable), tf.cast(optimizer.iterations.value + 1, variable.dtype)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=optimizer._momentums[index].value.handle,
+        v=optimizer._velocities[index].value.handle,
+        beta1_power=optimizer.beta_1**step,
+        beta2_power=optimizer.beta_2**step,
+        lr=tf.cast(learning_rate, variable.dtype),
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        epsilon=optimizer.epsilon,
+        grad=gradient,
+    )
+
+
+def sgd_step(optimizer, gradient, variable, learning_rate) -> None:
+    """Update a tf.Variable and its momentum as `keras.optimizers.SGD.update_step` does."""
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle,
+        accum=optimizer.momentums[optimizer._get_variable_index(variable)].value.handle,
+        lr=tf.cast(learning_rate, variable.dtype),
+        grad=gradient,
+        momentum=optimizer.momentum,
+        use_nesterov=optimizer.nesterov,
+    )

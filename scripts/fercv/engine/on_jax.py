@@ -6,6 +6,7 @@ import jax
 import keras
 
 VERSION = jax.__version__
+KERNELS = "XLA"
 INSTALL_FOR_GPUS = f"pip install jax[cuda12]=={VERSION}"
 # Without compilation, JAX computes one operation after the other in Python.
 JIT_COMPILE = True
@@ -37,15 +38,6 @@ def compute_capabilities() -> list[tuple[int, int] | None]:
     """NVIDIA's compute capability of each GPU, e.g. (9, 0); None for a GPU that does not tell."""
     found = [getattr(device, "compute_capability", "") for device in jax.devices() if device.platform == "gpu"]
     return [tuple(map(int, text.split("."))) if text.replace(".", "").isdigit() else None for text in found]
-
-
-def training_layers(on_processor: bool):
-    """`keras.layers`: there are no faster ones for JAX."""
-    return keras.layers
-
-
-def compile_update(optimizer, weights: int) -> None:
-    """Do nothing: JAX compiles the update together with the step."""
 
 
 def random_state() -> list:

@@ -1,8 +1,11 @@
 """What TensorFlow itself does for the engine. fercv.engine.backend imports this where it is Keras' backend."""
 
 import tensorflow as tf
+from tensorflow.python.framework import test_util
 
 VERSION = tf.__version__
+# The library whose kernels TensorFlow runs on a processor. TF_ENABLE_ONEDNN_OPTS=0 chooses Eigen.
+KERNELS = "oneDNN" if test_util.IsMklEnabled() else "Eigen"
 INSTALL_FOR_GPUS = "pip install -r requirements-gpu.txt"
 # XLA takes longer to compile such a net for a processor than it saves in a short run.
 JIT_COMPILE = False
@@ -34,20 +37,6 @@ def compute_capabilities() -> list[tuple[int, int] | None]:
     """NVIDIA's compute capability of each GPU, e.g. (9, 0); None for a GPU that does not tell."""
     gpus = tf.config.list_physical_devices("GPU")
     return [tf.config.experimental.get_device_details(gpu).get("compute_capability") for gpu in gpus]
-
-
-def training_layers(on_processor: bool):
-    """`keras.layers`, some of them replaced by faster ones, see fercv.engine.fused."""
-    from fercv.engine import fused
-
-    return fused.training_layers(on_processor)
-
-
-def compile_update(optimizer, weights: int) -> None:
-    """Have XLA compile an optimizer's update of many weights, see fercv.engine.fused."""
-    from fercv.engine import fused
-
-    fused.compile_update(optimizer, weights)
 
 
 def random_state() -> list:

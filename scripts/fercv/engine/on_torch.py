@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 VERSION = torch.__version__
+KERNELS = "oneDNN" if torch.backends.mkldnn.is_available() else "ATen"
 INSTALL_FOR_GPUS = "pip install -r requirements-torch.txt"
 # Keras' own choice for PyTorch: `torch.compile` takes long for such a net.
 JIT_COMPILE = False
@@ -36,15 +37,6 @@ def compute_capabilities() -> list[tuple[int, int] | None]:
     """NVIDIA's compute capability of the GPU, e.g. (9, 0); None for a GPU that does not tell."""
     nvidia = torch.cuda.is_available() and torch.version.hip is None
     return [torch.cuda.get_device_capability() if nvidia else None]
-
-
-def training_layers(on_processor: bool):
-    """`keras.layers`: there are no faster ones for PyTorch."""
-    return keras.layers
-
-
-def compile_update(optimizer, weights: int) -> None:
-    """Do nothing: PyTorch updates all weights in a few calls."""
 
 
 def random_state() -> list[np.ndarray]:

@@ -48,18 +48,25 @@ def set_up(
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     log.info(
-        "%s: %s on %s, %d thread%s, in %s, %s",
-        name, BACKEND, ", ".join(devices()), threads, "" if threads == 1 else "s", precision, reason,
+        "%s: %s on %s%s, %d thread%s, in %s, %s",
+        name, BACKEND, ", ".join(devices()), f" with the kernels of {native.KERNELS}" if on_processor() else "",
+        threads, "" if threads == 1 else "s", precision, reason,
     )  # fmt: skip
     return Engine(software(), precision, threads, devices())
 
 
 def training_layers():
     """Layers for building a model that will be trained: `keras.layers`, or faster layers with the same weights."""
-    return native.training_layers(on_processor())
+    if BACKEND != "tensorflow":
+        return keras.layers
+    from fercv.engine import fused
+
+    return fused.training_layers(on_processor())
 
 
-def compile_update(optimizer, weights: int) -> None:
-    """Compile an optimizer's update, in place, if it has so many weights that compiling saves time."""
-    if on_processor():
-        native.compile_update(optimizer, weights)
+def fuse_update(optimizer) -> None:
+    """Make an optimizer's update faster, in place, where that is possible."""
+    if BACKEND == "tensorflow" and on_processor():
+        from fercv.engine import fused
+
+        fused.fuse_update(optimizer)

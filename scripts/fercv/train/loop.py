@@ -13,7 +13,7 @@ import numpy as np
 from fercv.data.preprocessing import model_inputs
 from fercv.data.tables import HISTORY, TIMING
 from fercv.engine.backend import keras, native
-from fercv.engine.setup import compile_update, training_layers
+from fercv.engine.setup import fuse_update, training_layers
 from fercv.evaluate.measures import log_loss
 from fercv.nets.models import build_model, predict
 from fercv.train.augmentation import augment
@@ -21,6 +21,7 @@ from fercv.train.checkpoint import Checkpoints, Snapshot, UnusableError
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.train.progress import SHOWN, Progress
 from fercv.workflow.errors import InputError
+from fercv.workflow.progress import ProgressFile
 
 log = logging.getLogger("fercv")
 
@@ -39,8 +40,7 @@ class Task(NamedTuple):
     inner_validation: row numbers that early stopping monitors, neither in `training` nor in `validation`; None where
         early stopping is off. The weights of the epoch with the lowest loss on them are kept.
     checkpoints: the run's checkpoints; None to restore and save none.
-    folds: how many folds the estimate of the time is for. The first fold speaks for all on the terminal, each other one
-        for itself in the log.
+    progress: the fold's file of progress; None to write none.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Task(NamedTuple):
     validation: np.ndarray
     inner_validation: np.ndarray | None = None
     checkpoints: Checkpoints | None = None
-    folds: int = 1
+    progress: ProgressFile | None = None
 
     @property
     def batch_size(self) -> int:
@@ -117,7 +117,7 @@ def train(task: Task) -> TrainedFold:
     """
     state = TrainingState(compiled_model(task))
     restore(state, task)
-    progress = Progress(task, state.model.count_params(), done=len(state.history))
+    progress = Progress(task, state.model.count_params(), state.history, state.timing)
     while len(state.history) < task.definition["epochs"] and not has_stopped(state, task):
         began = time.perf_counter()
         means = train_epoch(state, task, progress)
@@ -129,6 +129,7 @@ def train(task: Task) -> TrainedFold:
         save(state, task)
     if has_stopped(state, task):
         log.info("%s: early stopping, no lower loss for %d epochs", task.name, state.epochs_without_gain)
+    progress.end()
     return TrainedFold(final_model(state, task), state.history, state.timing)
 
 
@@ -143,7 +144,11 @@ def compiled_model(task: Task):
         jit_compile=native.JIT_COMPILE,
     )
     model.optimizer.build(model.trainable_variables)
-    compile_update(model.optimizer, sum(math.prod(weight.shape) for weight in model.trainable_variables))
+    fuse_update(model.optimizer)
+    # The metrics make their variables when they first see outputs. If the training step saw them first, TensorFlow
+    # would trace it twice.
+    model.compute_metrics(None, np.zeros(1, int), np.full((1, task.classes), 1 / task.classes, np.float32))
+    model.reset_metrics()
     return model
 
 

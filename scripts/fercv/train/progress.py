@@ -1,37 +1,62 @@
-"""What a training run says while it runs: how long it will take, and a line for an epoch."""
+"""What a fold says while it trains: in its log, and in its file of progress."""
+
+from fercv.workflow.jobs import STARTED
 
 import logging
 import time
 
-from fercv.workflow import jobs
+from fercv.workflow.progress import duration
 
 log = logging.getLogger("fercv")
 
 # Lines with this mark also go to the terminal, see `fercv.workflow.jobs.run`.
 SHOWN = {"on_terminal": True}
-SECONDS_BETWEEN_LINES = 10
 # How many batches, or how many seconds of them, tell how long the others will take. The first batch takes longer.
 BATCHES_TIMED, SECONDS_TIMED = 10, 2.0
-LONG = 3600.0
 
 
 class Progress:
-    """The progress of one run.
+    """The progress of one fold's training.
 
     Args:
         task: of the run, see `fercv.train.loop.Task`.
         parameters: number of the model's parameters.
-        done: epochs that a checkpoint has brought.
+        history: of the epochs that a checkpoint has brought, see `fercv.train.loop.TrainedFold`.
+        timing: of these epochs.
     """
 
-    def __init__(self, task, parameters: int, done: int):
-        self.task, self.parameters = task, parameters
-        self.batches_left = (task.definition["epochs"] - done) * task.steps
+    def __init__(self, task, parameters: int, history: list[dict], timing: list[dict]):
+        self.task, self.parameters, self.epochs = task, parameters, task.definition["epochs"]
+        self.batches_left = (self.epochs - len(history)) * task.steps
         self.timed, self.began, self.estimated = 0, 0.0, False
-        self.last_shown = time.monotonic()
+        self.done, self.seconds = 0, 0.0
+        self.tell(
+            "start",
+            epochs=self.epochs,
+            epochs_done=len(history),
+            steps=task.steps,
+            images=task.steps * task.batch_size,
+            validation_images=len(task.validation),
+            parameters=parameters,
+            startup_seconds=round(time.monotonic() - STARTED, 1),
+        )
+        for record, took in zip(history, timing, strict=True):
+            self.tell_epoch(record, took)
+
+    def tell(self, event: str, **values) -> None:
+        """Add a line to the file of progress, if the fold has one."""
+        if self.task.progress is not None:
+            self.task.progress.add(event, **values)
+
+    def tell_epoch(self, record: dict, timing: dict) -> None:
+        """Add the line of an epoch."""
+        self.done = record["epoch"]
+        self.seconds += timing["seconds"] + timing["validation_seconds"]
+        values = record | {"epochs": self.epochs, "images_per_second": timing["images_per_second"]}
+        self.tell("epoch", **values, seconds=round(self.seconds, 3))
 
     def batch_done(self) -> None:
-        """Take note of a batch. Once a few are timed, say how long the run will take."""
+        """Take note of a batch. Once a few are timed, say how long the training will take."""
         self.batches_left -= 1
         now = time.monotonic()
         if self.began == 0:
@@ -40,52 +65,29 @@ class Progress:
             self.timed += 1
             if self.timed == BATCHES_TIMED or now - self.began > SECONDS_TIMED:
                 self.estimated = True
-                left = (now - self.began) / self.timed * self.batches_left
-                self.say_estimate(now - jobs.STARTED + left)
-
-    def say_estimate(self, seconds: float) -> None:
-        """Say how long this fold will take, and all folds of the model one after the other.
-
-        Args:
-            seconds: from the start of the job to the end of its training.
-        """
-        task, folds = self.task, self.task.folds
-        text = (
-            f"{task.name}: {len(task.training):,} images, {self.parameters:,} parameters, "
-            f"{task.definition['epochs']} epochs: about {duration(seconds)}"
-        )
-        if folds > 1:
-            text += f" for this fold, {folds} folds one after the other {duration(folds * seconds)}"
-        if folds > 1 and folds * seconds > LONG:
-            text += "; a smaller `scale`, fewer `models` or a lower `folds.number` take less"
-        log.info(text, extra=SHOWN if folds > 1 else {})
+                seconds = (now - self.began) / self.timed
+                self.tell("speed", images_per_second=round(self.task.batch_size / seconds, 1))
+                log.info(
+                    "%s: %s images, %s parameters, %d epochs: about %s",
+                    self.task.name, f"{len(self.task.training):,}", f"{self.parameters:,}", self.epochs,
+                    duration(now - STARTED + seconds * self.batches_left),
+                )  # fmt: skip
 
     def epoch_done(self, record: dict, timing: dict) -> None:
-        """Say how an epoch went; on the terminal only if the last line is some time ago, or for the last epoch.
+        """Say how an epoch went.
 
         Args:
             record: the epoch's entry in the history.
             timing: its entry in the timing.
         """
-        epoch, epochs = record["epoch"], self.task.definition["epochs"]
-        left = (timing["seconds"] + timing["validation_seconds"]) * (epochs - epoch)
-        now = time.monotonic()
-        is_shown = epoch == epochs or now - self.last_shown >= SECONDS_BETWEEN_LINES
-        self.last_shown = now if is_shown else self.last_shown
+        self.tell_epoch(record, timing)
+        left = (timing["seconds"] + timing["validation_seconds"]) * (self.epochs - self.done)
         log.info(
             "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s%s",
-            self.task.name, epoch, epochs, record["loss"], record["accuracy"], record["val_loss"],
+            self.task.name, self.done, self.epochs, record["loss"], record["accuracy"], record["val_loss"],
             record["val_accuracy"], timing["images_per_second"], f", {duration(left)} left" if left else "",
-            extra=SHOWN if is_shown else {},
         )  # fmt: skip
 
-
-def duration(seconds: float) -> str:
-    """A time for a message, in its largest fitting unit: "40 s", "12 min", "3.5 h", "2.1 days"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    if seconds < 129600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
+    def end(self) -> None:
+        """Say that the training is over."""
+        self.tell("end", epochs_done=self.done)

@@ -24,12 +24,13 @@ from typing import NamedTuple
 from fercv.workflow.errors import InputError
 
 SCRIPTS = Path(__file__).parents[2]
-# Modules that write messages, compare digests, wait, or choose among GPUs that are alike: no result depends on them.
+# Modules that write messages, tell progress, compare digests, wait, or choose among GPUs that are alike: no result
+# depends on them.
 WITHOUT_RESULTS = frozenset(
-    {"fercv.engine.leases"}
+    {"fercv.engine.leases", "fercv.train.progress"}
     | {
         f"fercv.workflow.{name}"
-        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages")
+        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages", "progress")
     }
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})

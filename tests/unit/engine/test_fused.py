@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fercv.engine import fused, setup
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 from fercv.nets.models import build_model
 from fercv.train.optimizer import make_optimizer
 
@@ -136,26 +136,25 @@ def test_other_convolutions_are_left_to_keras(keywords, convolved):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
-def test_a_compiled_update_is_keras_own(optimizer, monkeypatch):
-    monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
+def test_a_fused_update_is_keras_own(optimizer):
     definition = {"learning_rate": 0.01, "weight_decay": 0.1, "optimizer": optimizer}
     start = RNG.standard_normal((4, 3), dtype=np.float32)
     gradients = RNG.standard_normal((5, 4, 3), dtype=np.float32)
     ended = []
-    for compile_it in (False, True):
+    for fuse in (False, True):
         variable = keras.Variable(start)
         updater = make_optimizer(definition)
         updater.build([variable])
-        if compile_it:
-            setup.compile_update(updater, 12)
-            assert "apply" in vars(updater)
+        if fuse:
+            setup.fuse_update(updater)
+            assert ("update_step" in vars(updater)) == (optimizer != "rmsprop")
         for number, gradient in enumerate(gradients):
             updater.learning_rate = 0.01 / (number + 1)
             updater.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         assert int(updater.iterations) == len(gradients)
         ended.append([np.asarray(value) for value in (variable, *updater.variables)])
-    for plain, compiled in zip(*ended, strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-6)
+    for theirs, ours in zip(*ended, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_of_training_layers_has_the_weights_of_keras_own():
@@ -170,8 +169,8 @@ def test_a_model_of_training_layers_has_the_weights_of_keras_own():
     np.testing.assert_allclose(ours.predict_on_batch(images), theirs.predict_on_batch(images), rtol=1e-4, atol=1e-5)
 
 
-def test_on_other_hardware_than_processors_and_in_float32_convolutions_stay_keras_own():
-    assert fused.training_layers(on_processor=True).Conv2D is keras.layers.Conv2D
-    keras.config.set_dtype_policy("mixed_bfloat16")
+def test_convolutions_stay_keras_own_on_other_hardware_and_with_other_kernels(monkeypatch):
     assert fused.training_layers(on_processor=True).Conv2D is fused.Conv2D
     assert fused.training_layers(on_processor=False).Conv2D is keras.layers.Conv2D
+    monkeypatch.setattr(native, "KERNELS", "Eigen")
+    assert fused.training_layers(on_processor=True).Conv2D is keras.layers.Conv2D

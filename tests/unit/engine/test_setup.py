@@ -70,11 +70,35 @@ def test_it_returns_what_was_used(precision, policy):
     returned, (version, used_policy, threads, device) = json.loads(done.stdout)
     engine = Engine(*returned)
     assert engine.software["keras"] == version
-    assert set(engine.software) == {"keras", "numpy", "python", "tensorflow"}
+    assert set(engine.software) == {"keras", "numpy", "python", "tensorflow", "kernels"}
     assert engine.precision == precision
     assert used_policy == policy
     assert engine.threads == threads == 2
     assert any(device.endswith(name) for name in engine.devices)
+
+
+@pytest.mark.parametrize(("variable", "kernels"), [({}, "oneDNN"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "Eigen")])
+def test_a_job_computes_with_the_kernels_that_it_tells(variable, kernels):
+    """If ONEDNN_VERBOSE is set, oneDNN prints what it computes."""
+    code = (
+        "import json, os;"
+        "from fercv.engine.setup import set_up;"
+        "from fercv.engine.backend import keras;"
+        "engine = set_up('cnn fold 00', 7);"
+        "model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(3, 3)]);"
+        "model.compile('sgd', 'mse');"
+        "model.train_on_batch(keras.ops.zeros((2, 8, 8, 1)), keras.ops.zeros((2, 6, 6, 3)));"
+        "print(json.dumps([engine.software['kernels'], os.environ['TF_ENABLE_ONEDNN_OPTS']]))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    environment |= {"PYTHONPATH": str(REPOSITORY / "scripts"), "ONEDNN_VERBOSE": "1"} | variable
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    *said, told = done.stdout.splitlines()
+    # On a processor with AVX512_BF16 TensorFlow would take oneDNN even if the variable was not set.
+    assert json.loads(told) == [kernels, variable.get("TF_ENABLE_ONEDNN_OPTS", "1")]
+    computed = [line.split(",") for line in said if line.startswith("onednn_verbose") and ",exec," in line]
+    convolved = {words[7] for words in computed if "convolution" in words}
+    assert convolved == ({"forward_training", "backward_weights"} if kernels == "oneDNN" else set())
 
 
 def test_the_precision_that_auto_chooses_is_returned_used_and_logged(monkeypatch, caplog):
@@ -86,7 +110,8 @@ def test_the_precision_that_auto_chooses_is_returned_used_and_logged(monkeypatch
         assert engine.precision == precision
         assert keras.config.dtype_policy().name == policy
         assert caplog.messages[-1] == (
-            f"cnn fold 00: tensorflow on {', '.join(engine.devices)}, 1 thread, in {precision}, as it is"
+            f"cnn fold 00: tensorflow on {', '.join(engine.devices)} with the kernels of oneDNN, 1 thread, "
+            f"in {precision}, as it is"
         )
 
 

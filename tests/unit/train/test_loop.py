@@ -1,10 +1,11 @@
+import json
 import zipfile
 
 import numpy as np
 import pytest
 
 from fercv.data.tables import predictions_table
-from fercv.engine import fused
+from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
 from fercv.evaluate.measures import fold_measures
 from fercv.nets import architectures
@@ -13,6 +14,7 @@ from fercv.train import loop
 from fercv.train.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
 from fercv.train.loop import Task, train
 from fercv.workflow.errors import InputError
+from fercv.workflow.progress import ProgressFile
 
 DEFINITION = {
     "architecture": "small",
@@ -64,7 +66,7 @@ def stripes(count=96, size=32):
     return images.astype(np.uint8), labels
 
 
-def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, **changes):
+def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, progress=None, **changes):
     """A fold of the stripes with a changed DEFINITION. The rows from 72 on are for validation."""
     images, labels = stripes()
     rows = np.arange(len(images))
@@ -79,6 +81,7 @@ def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, **
         validation=rows[72:],
         inner_validation=None if inner_validation is None else rows[inner_validation],
         checkpoints=checkpoints,
+        progress=progress,
     )
 
 
@@ -99,6 +102,19 @@ def test_it_learns_and_says_so_epoch_by_epoch(caplog):
     assert [line.split(":")[0] for line in lines if "epoch " in line] == [
         f"cnn fold 00 epoch {n}/8" for n in range(1, 9)
     ]
+
+
+def test_a_fold_traces_its_training_step_once(monkeypatch):
+    """Each trace takes as long as dozens of the demo's steps."""
+    traces, step = [], keras.Model.train_step
+
+    def noted(model, data):
+        traces.append(model.name)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", noted)
+    trained(epochs=2)
+    assert len(traces) == 1
 
 
 def test_what_is_learned_in_few_steps_holds_in_prediction():
@@ -174,9 +190,7 @@ class StoppedAfter(Checkpoints):
     ],
     ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
 )
-def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, monkeypatch):
-    # Only large models have their update compiled. Here these small ones have it, too.
-    monkeypatch.setattr(fused, "MANY_WEIGHTS", 1)
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 
     def run(checkpoints):
@@ -191,6 +205,32 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes,
     model, history = run(Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00"))
     assert history == undisturbed[1]
     assert model == undisturbed[0]
+
+
+def test_the_file_of_progress_has_each_epoch_once_also_after_a_stop(tmp_path):
+    def file():
+        return ProgressFile(tmp_path / "cnn_00.jsonl", "cnn", "00")
+
+    with pytest.raises(InterruptedError):
+        trained(checkpoints=StoppedAfter(2, tmp_path / "checkpoint"), progress=file(), epochs=4)
+    assert [line["epoch"] for line in progress_lines(tmp_path) if line["event"] == "epoch"] == [1, 2]
+    resumed = Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00")
+    result = trained(checkpoints=resumed, progress=file(), epochs=4)
+    start, *lines, end = progress_lines(tmp_path)
+    assert (start["event"], start["epochs"], start["epochs_done"], start["steps"]) == ("start", 4, 2, 4)
+    assert (start["images"], start["validation_images"]) == (64, 24)
+    assert start["parameters"] == result.model.count_params()
+    assert (end["event"], end["epochs_done"]) == ("end", 4)
+    epochs = [line for line in lines if line["event"] == "epoch"]
+    assert [{key: line[key] for key in row} for line, row in zip(epochs, result.history, strict=True)] == result.history
+    assert [line["images_per_second"] for line in epochs] == [row["images_per_second"] for row in result.timing]
+    seconds = np.cumsum([row["seconds"] + row["validation_seconds"] for row in result.timing])
+    assert [line["seconds"] for line in epochs] == pytest.approx(seconds)
+
+
+def progress_lines(folder):
+    """The lines of the fold's file of progress."""
+    return [json.loads(line) for line in (folder / "cnn_00.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -475,8 +475,8 @@ ALLOWED = {"ast", "builtins", "collections.abc", "difflib", "functools", "hashli
 ALLOWED |= {"traceback", "typing"}
 # For choosing among GPUs that are alike, waiting for another process, and removing checkpoints that nobody needs.
 ALLOWED |= {"base64", "contextlib", "filelock", "os", "re", "shutil", "socket", "subprocess", "tempfile", "time"}
-# For finding the config file that a message names, and for telling how YAML reads a value.
-ALLOWED |= {"datetime", "json", "yaml"}
+# For finding the config file that a message names, for telling how YAML reads a value, and for telling progress.
+ALLOWED |= {"datetime", "json", "math", "yaml"}
 # For ending at once on Ctrl-C, and for telling whether kept files and params have changed.
 ALLOWED |= {"signal", "fercv.workflow.hashing"}
 

@@ -1,0 +1,260 @@
+"""What the terminal shows while folds train: how far the whole run is, and about when its training ends.
+
+Several folds train at a time, each in a process of its own, perhaps on other machines. So none of them speaks itself:
+Snakemake's main process reads their files of progress, and says in one line how far they all are.
+"""
+
+import atexit
+import contextlib
+import datetime
+import logging
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fercv.workflow.progress import FoldProgress, duration, progress_path, read_progress
+
+# Between two lines about the whole run, if it is read on a terminal, and if it goes to a file.
+SECONDS_ON_TERMINAL, SECONDS_IN_FILE = 10, 60
+LONG = 3600.0
+NAMED = 4  # folds of a model in training that are named one by one
+
+FoldKey = tuple[str, str]  # names of the model and the fold
+
+
+class FoldStatus(NamedTuple):
+    """Where a fold is, for the line about the whole run.
+
+    state: "waiting", "training", "done" or "failed".
+    progress: what it says of itself in this run; None if it has not begun to train.
+    """
+
+    state: str
+    progress: FoldProgress | None = None
+
+
+class Status:
+    """The lines about the whole run, said by a thread of Snakemake's main process.
+
+    Args:
+        directory: where Snakemake runs.
+        experiment: name of the experiment.
+    """
+
+    def __init__(self, directory: str | Path, experiment: str):
+        self.place = directory, experiment
+        self.folds, self.paths, self.stamps = {}, {}, {}
+        self.jobs, self.finished, self.failed, self.told = {}, set(), set(), set()
+        self.wake, self.is_over, self.thread = threading.Event(), False, None
+        self.said, self.gives_advice = "", True
+
+    def start(self, folds: Mapping[FoldKey, bool], logger: logging.Logger) -> None:
+        """Begin to say how far the run is.
+
+        Args:
+            folds: all folds that the run is about, and whether it trains them. The others are already done.
+            logger: Snakemake's.
+        """
+        if not any(folds.values()):
+            return
+        self.paths = {fold: progress_path(*self.place, *fold) for fold in folds}
+        self.folds = {fold: FoldStatus("waiting" if trains else "done") for fold, trains in folds.items()}
+        # What a file says that an earlier run has left does not count.
+        self.stamps = {fold: stamp(path) for fold, path in self.paths.items()}
+        logger.addFilter(self.note)
+        handlers = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
+        seconds = SECONDS_ON_TERMINAL if sys.stderr.isatty() else SECONDS_IN_FILE
+        self.thread = threading.Thread(target=self.run, args=(seconds, handlers), name="status", daemon=True)
+        self.thread.start()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Say which folds have ended since the last line, and no more."""
+        if self.thread is not None:
+            self.is_over = True
+            self.wake.set()
+            # A file system may hang, and must not keep Snakemake from ending.
+            self.thread.join(timeout=5)
+
+    def note(self, record: logging.LogRecord) -> bool:
+        """Take note of a fold's job that starts, fails or has ended. As a filter it lets everything pass."""
+        event = getattr(getattr(record, "event", None), "value", "")
+        if event == "job_info" and record.rule_name == "train_fold":
+            fold = (record.wildcards["model"], record.wildcards["fold"])
+            self.jobs[record.jobid] = fold
+            # If the job is tried again, its file still says how far the first attempt came.
+            self.stamps[fold] = stamp(self.paths[fold])
+            self.failed.discard(fold)
+        elif event == "job_error" and record.jobid in self.jobs:
+            self.failed.add(self.jobs[record.jobid])
+        elif event == "job_finished" and record.job_id in self.jobs:
+            self.finished.add(self.jobs[record.job_id])
+            self.wake.set()
+        return True
+
+    def run(self, seconds: float, handlers: list[logging.Handler]) -> None:
+        """What the thread does: say a line every `seconds`, and one for each fold that ends."""
+        due = time.monotonic() + seconds
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more, or stderr is closed
+            while not self.is_over:
+                self.wake.wait(max(0.0, due - time.monotonic()))
+                self.wake.clear()
+                self.look()
+                lines = self.ended()
+                if time.monotonic() >= due and not self.is_over:
+                    lines += self.summary()
+                    due = time.monotonic() + seconds
+                tell(lines, handlers)
+
+    def look(self) -> None:
+        """Read the files of the folds that have not ended."""
+        for fold, path in self.paths.items():
+            if self.folds[fold].state == "done":
+                continue
+            progress = read_progress(path) if stamp(path) != self.stamps[fold] else None
+            if fold in self.failed:
+                state = "failed"
+            elif fold in self.finished or (progress and progress.end):
+                state = "done"
+            else:
+                state = "training" if progress else "waiting"
+            self.folds[fold] = FoldStatus(state, progress)
+
+    def ended(self) -> list[str]:
+        """A line for each fold whose training has ended since this was last called."""
+        lines = []
+        for (model, fold), (state, progress) in self.folds.items():
+            if state == "done" and progress and progress.epochs and (model, fold) not in self.told:
+                self.told.add((model, fold))
+                last = progress.epochs[-1]
+                lines.append(
+                    f"{model} fold {fold}: {last['epoch']} epochs in {duration(last['seconds'])}, "
+                    f"validation accuracy {last['val_accuracy']:.4f}"
+                )
+        return lines
+
+    def summary(self) -> list[str]:
+        """The line about the whole run; none as long as no fold trains, or if it would repeat the last one."""
+        now = time.time()
+        line = summarize(self.folds, now)
+        if line == self.said or not any(state == "training" for state, _ in self.folds.values()):
+            return []
+        self.said, lines = line, [line]
+        if self.gives_advice and seconds_left(self.folds, now)[0] > LONG:
+            self.gives_advice = False
+            lines.append("A smaller `scale`, fewer `models` or a lower `folds.number` take less.")
+        return lines
+
+
+def stamp(path: Path) -> tuple | None:
+    """What changes when a file is written or replaced; None if there is none."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    return None
+
+
+def tell(lines: list[str], handlers: list[logging.Handler]) -> None:
+    """Write lines to stderr, but not into the middle of a message that Snakemake writes."""
+    if not lines:
+        return
+    with contextlib.ExitStack() as stack:
+        for handler in handlers:
+            handler.acquire()
+            stack.callback(handler.release)
+        sys.stderr.write("\n".join([*lines, ""]))
+        sys.stderr.flush()
+
+
+def summarize(folds: Mapping[FoldKey, FoldStatus], now: float) -> str:
+    """How far a run is, in one line.
+
+    Args:
+        folds: the folds that it is about.
+        now: seconds since 1970.
+    """
+    models = dict.fromkeys(model for model, _ in folds)
+    parts = [of_model(model, {fold: at for (of, fold), at in folds.items() if of == model}) for model in models]
+    left, unknown = seconds_left(folds, now)
+    if left == 0:
+        return "; ".join(parts)
+    more = f"not counting {', '.join(unknown)}" if unknown else f"at {clock(now + left, now)}"
+    return "; ".join([*parts, f"training ends in about {duration(left)}, {more}"])
+
+
+def of_model(model: str, folds: Mapping[str, FoldStatus]) -> str:
+    """How far the folds of one model are."""
+    states = [state for state, _ in folds.values()]
+    text = f"{model}: {states.count('done')} of {len(folds)} folds done"
+    training = {fold: progress for fold, (state, progress) in folds.items() if state == "training"}
+    epochs = {fold: min(progress.epochs_done + 1, progress.start["epochs"]) for fold, progress in training.items()}
+    if len(training) > NAMED:
+        last = max(progress.start["epochs"] for progress in training.values())
+        text += f", {len(training)} in epochs {min(epochs.values())} to {max(epochs.values())} of {last}"
+    else:
+        for fold, progress in training.items():
+            text += f", fold {fold} in epoch {epochs[fold]}/{progress.start['epochs']}"
+    failed = states.count("failed")
+    return text + (f", {failed} failed" if failed else "")
+
+
+def seconds_left(folds: Mapping[FoldKey, FoldStatus], now: float) -> tuple[float, list[str]]:
+    """About how long the training of a run still takes.
+
+    The folds that have not begun are taken to last as long as those of their model that have, and to train as many at a
+    time as there were on average so far. Measured so are also the start of each job, and all else that it waited for.
+
+    Args:
+        folds: the folds that the run is about.
+        now: seconds since 1970.
+
+    Returns:
+        Seconds; and the models that these do not count, because none of their folds has told its speed yet.
+    """
+    begun = {fold: at.progress for fold, at in folds.items() if at.progress is not None}
+    known = {fold: whole_fold(progress) for fold, progress in begun.items() if progress.seconds_an_epoch is not None}
+    training = [rest(begun[fold], now) for fold in known if folds[fold].state == "training"]
+    waiting, unknown = [], {}
+    for (model, fold), (state, _) in folds.items():
+        if state == "waiting" or (state == "training" and (model, fold) not in known):
+            took = [seconds for (of, _), seconds in known.items() if of == model]
+            if took:
+                waiting.append(sum(took) / len(took))
+            else:
+                unknown[model] = None
+    left = max([*training, (sum(training) + sum(waiting)) / folds_at_a_time(folds, now)])
+    return left, list(unknown)
+
+
+def whole_fold(progress: FoldProgress) -> float:
+    """Seconds from the start of a fold's job to the end of its training, if it does not go on from a checkpoint."""
+    return progress.start["startup_seconds"] + progress.seconds_of_all_epochs
+
+
+def rest(progress: FoldProgress, now: float) -> float:
+    """Seconds until the training of a fold ends."""
+    in_epoch = min(max(0.0, now - progress.last_seen), progress.seconds_an_epoch)
+    return (progress.start["epochs"] - progress.epochs_done) * progress.seconds_an_epoch - in_epoch
+
+
+def folds_at_a_time(folds: Mapping[FoldKey, FoldStatus], now: float) -> float:
+    """How many folds of a run have trained at a time, on average since the first one began; 1 at least."""
+    spans = []
+    for state, progress in folds.values():
+        if progress is not None:
+            until = now if state == "training" else progress.last_seen
+            spans.append((progress.start["time"] - progress.start["startup_seconds"], until))
+    if not spans:
+        return 1.0
+    all_of_it = now - min(began for began, _ in spans)
+    return max(1.0, sum(until - began for began, until in spans) / max(1.0, all_of_it))
+
+
+def clock(then: float, now: float) -> str:
+    """A time of day for a message, with the day where it is not today: "14:35", "Fri 14:35", "2026-12-24 14:35"."""
+    then, now = datetime.datetime.fromtimestamp(then), datetime.datetime.fromtimestamp(now)
+    days = (then.date() - now.date()).days
+    return then.strftime("%H:%M" if days == 0 else "%a %H:%M" if days < 7 else "%Y-%m-%d %H:%M")
