@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from fercv.data.check import too_few_samples
 from fercv.workflow.errors import InputError
@@ -48,6 +47,9 @@ def assign_folds(
         if distinct < number:
             raise too_few_samples(name, samples, distinct, number)
 
+    # A fold's job imports this module, too, and seldom needs scikit-learn, whose import takes a second.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     folds = np.full(len(labels), -1, dtype=np.int64)
     splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
@@ -89,6 +91,8 @@ def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: i
     Raises:
         InputError: a class would be missing from the rows that are left, or too few rows would be held back.
     """
+    from sklearn.model_selection import train_test_split
+
     classes, class_of_row = np.unique(labels, return_inverse=True)
     distinct, group_of_row = np.unique(groups, return_inverse=True)
     counts = np.zeros((len(distinct), len(classes)), dtype=np.int64)

@@ -6,6 +6,7 @@ on_tensorflow, on_jax or on_torch.
 """
 
 import contextlib
+import gc
 import logging
 import os
 import platform
@@ -76,12 +77,25 @@ def without(*names: str):
             del sys.modules[name]
 
 
+@contextlib.contextmanager
+def without_garbage_collection():
+    """Keep Python's garbage collector from looking again and again at the objects that an import makes: they stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
     sys.modules["tensorflow"] = None
 
 # Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
-with silent_import(), without_keras_json(), without("matplotlib", "sklearn"):
+with silent_import(), without_keras_json(), without("matplotlib", "sklearn"), without_garbage_collection():
     import keras
 
 import numpy as np

@@ -1,4 +1,8 @@
-"""Measures of predictions: of one fold, of each class over all folds, and over the epochs of training."""
+"""Measures of predictions: of one fold, of each class over all folds, and over the epochs of training.
+
+The tests compare them with scikit-learn's. They do not call scikit-learn, because each fold would import it: that takes
+a second, as long as an epoch of a narrow net.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,16 +21,14 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     Returns:
         int64 (classes, classes), one row per true class, one column per predicted class.
     """
-    from sklearn.metrics import confusion_matrix
-
-    return confusion_matrix(labels, predicted, labels=np.arange(classes)).astype(np.int64)
+    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average the cross-entropy of the true classes: minus the natural logarithm of their probabilities.
 
-    This is scikit-learn's `log_loss` on float32 numbers: every probability is first brought into the range from
-    1.2e-7, float32's epsilon, to 1 - 1.2e-7. A probability of 0 therefore costs 15.9 nats.
+    These are the numbers of scikit-learn's `log_loss` for float32: every probability is first brought into the range
+    from 1.2e-7, float32's epsilon, to 1 - 1.2e-7. A probability of 0 therefore costs 15.9 nats.
 
     Args:
         labels: int (n,), true classes, 0 to classes - 1.
@@ -35,12 +37,11 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     Returns:
         Nats per sample; NaN where a probability is NaN or infinite, which scikit-learn would refuse.
     """
-    from sklearn.metrics import log_loss as mean_cross_entropy
-
-    probabilities = np.asarray(probabilities, dtype=np.float32)
+    probabilities, epsilon = np.asarray(probabilities, dtype=np.float32), np.finfo(np.float32).eps
     if not np.isfinite(probabilities).all():
         return float("nan")
-    return float(mean_cross_entropy(labels, probabilities, labels=np.arange(probabilities.shape[1])))
+    of_true_classes = np.clip(probabilities[np.arange(len(labels)), labels], epsilon, 1 - epsilon)
+    return float(-np.log(of_true_classes.astype(np.float64)).mean())
 
 
 def predicted_classes(predictions: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
@@ -67,18 +68,17 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
         accuracy; balanced_accuracy, the mean recall of the classes present in the fold; macro_f1, the mean F1 of the
         classes present or predicted in the fold; log_loss, see `log_loss`; n, the number of samples.
     """
-    from sklearn.metrics import f1_score
-
     labels = predictions["label"].to_numpy()
     probabilities = predictions[list(class_names)].to_numpy(dtype=np.float32)
     predicted = predicted_classes(predictions, class_names)
     counts = confusion_counts(labels, predicted, len(class_names))
-    support = counts.sum(axis=1)
-    present = support > 0
+    support, named = counts.sum(axis=1), counts.sum(axis=0)
+    present, present_or_named = support > 0, support + named > 0
+    f1 = 2 * counts.diagonal()[present_or_named] / (support + named)[present_or_named]
     return {
         "accuracy": float(np.mean(predicted == labels)),
         "balanced_accuracy": float(np.mean(counts.diagonal()[present] / support[present])),
-        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        "macro_f1": float(np.mean(f1)),
         "log_loss": log_loss(labels, probabilities),
         "n": len(labels),
     }
