@@ -121,7 +121,7 @@ def computed(finished, tmp_path_factory):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_same_weights_give_the_same_predictions_gradients_and_ascent(backend, computed):
-    """To float32 rounding. One operation errs by 6e-8; after all layers and five steps, 1e-6 of the largest was seen."""
+    """To float32 rounding. An operation errs by 6e-8; after all layers and five steps, it was 1e-6 of the largest."""
     need(backend)
     expected, found = computed("tensorflow"), computed(backend)
     assert found.keys() == expected.keys()
