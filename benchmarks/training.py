@@ -4,6 +4,7 @@
 as a Keras user would write it, this program's training in float32 and bfloat16, PyTorch with what its users tune
 (channels last, bfloat16 autocast, a fused Adam; eager and compiled) where it is installed (`pip install torch`), and
 the matrix product. `--batch-sizes 64 128 256` compares with each of these, `--precisions bfloat16` in one precision.
+`--backends tensorflow jax torch` compares this program on these backends of Keras with each other and with PyTorch.
 `--jobs` compares one job of all threads with 2, 4, ... that share them, or a GPU; `--widths 0.125 0.25` this program in
 both precisions on narrow nets; `--memory` what a fold job holds.
 Each takes some minutes. What is compared takes a GPU where it sees one.
@@ -257,11 +258,12 @@ def private_memory(model, threads, precision, size, count):
     return {}
 
 
-def child(way, model, threads, precision, size, count, **options):
-    """Start this program for one measurement: a function of this module with its arguments."""
+def child(way, model, threads, precision, size, count, backend="tensorflow", **options):
+    """Start this program for one measurement: a function of this module with its arguments, on a backend of Keras."""
     given = {"model": model, "threads": threads, "precision": precision, "size": size, "count": count} | options
     command = [sys.executable, __file__, "--run", way, json.dumps(given)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
 
 
 def result(process):
@@ -311,6 +313,25 @@ def compare(model, repeats, precisions, size):
             f"{max(100 * row['input_share'] for row in rows[way]):.2f} % of a step at most, "
             f"{statistics.median(row['input_per_second'] for row in rows[way]):.0f} images/s alone"
         )
+
+
+def compare_backends(model, repeats, backends, precisions, size):
+    """Print images/s of this program on several backends of Keras, and of PyTorch without Keras."""
+    ways = [("ours", backend) for backend in backends] + [("pytorch", "alone"), ("compiled_pytorch", "alone")]
+    print(f"\n{model}, batch size {size}, {os.cpu_count()} threads: images/s, and compared with {backends[0]}")
+    for precision in precisions:
+        rates = {way: [] for way in ways}
+        for _ in range(repeats):
+            for (way, backend), values in rates.items():
+                known = {"backend": backend} if way == "ours" else {}
+                measured = result(child(way, model, os.cpu_count(), precision, size, IMAGES[model], **known))
+                values.append(measured and measured["images_per_second"])
+        for way, values in rates.items():
+            if None in values:
+                print(f"{precision} {' '.join(way)}: failed, or not installed")
+            else:
+                ratios = [a / b for a, b in zip(values, rates[ways[0]], strict=True) if b is not None]
+                print(f"{precision} {' '.join(way)}: {spread(values)}, {spread(ratios, 2) if ratios else ''}")
 
 
 def compare_jobs(model, repeats, precision, size):
@@ -367,6 +388,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
     parser.add_argument("--batch-sizes", nargs="+", type=int, help="config.yaml's where it is left out")
     parser.add_argument("--widths", nargs="+", type=float)
+    parser.add_argument("--backends", nargs="+", choices=["tensorflow", "jax", "torch"])
     parser.add_argument("--jobs", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
@@ -383,7 +405,9 @@ def main() -> None:
         return
     for model in arguments.models:
         for size in arguments.batch_sizes or [definition(model)["batch_size"]]:
-            if arguments.jobs:
+            if arguments.backends:
+                compare_backends(model, arguments.repeats, arguments.backends, arguments.precisions, size)
+            elif arguments.jobs:
                 compare_jobs(model, arguments.repeats, arguments.precisions[-1], size)
             elif arguments.widths:
                 compare_widths(model, arguments.repeats, arguments.widths, size)

@@ -68,6 +68,17 @@ def job_messages(process) -> list[str]:
     return re.findall(r"^Job \d+: (.*)$", process.stdout + process.stderr, re.MULTILINE)
 
 
+def contents(workflow: Workflow) -> dict[str, bytes]:
+    """The bytes of every result file, but for those that hold times."""
+    results = workflow.folder / "results"
+    files = {path.relative_to(results): path for path in results.rglob("*") if path.is_file()}
+    return {
+        str(name): path.read_bytes()
+        for name, path in files.items()
+        if name.parts[1] not in ("logs", "benchmarks") and name.name != "timing.csv"
+    }
+
+
 def copy_repository(folder: Path) -> None:
     """Copy the repository into a new folder: all files that git tracks or would track, without tests and docs."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]

@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 
 from fercv.workflow.settings import complete_config, merge
 
-LOCKS = ["requirements", "requirements-dev", "requirements-gpu"]
+HASHED = ["requirements", "requirements-dev", "requirements-gpu", "requirements-jax"]
+LOCKS = [*HASHED, "requirements-torch"]
 RENEW = "run .ci/lock, which renews the locks"
 # A package of a lock: what pip reads as a requirement, its hashes, and the comment that says what needs it.
-LOCKED = re.compile(r"(\S.*) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)((?:    #.*\n)+)")
+LOCKED = re.compile(r"(\S.*?)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)\n((?:    #.*\n)+)")
 # For each system, the values that the markers of a lock compare with.
 SYSTEMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
@@ -52,7 +53,8 @@ def direct_pins(name):
 
 def taken_in(name):
     """A .in file and the files that it includes with -r."""
-    return [name, *re.findall(r"^-r (\S+)$", read(name), re.MULTILINE)]
+    included = re.findall(r"^-r (\S+)$", read(name), re.MULTILINE)
+    return [name, *(file for other in included for file in taken_in(other))]
 
 
 def lock(name):
@@ -71,7 +73,8 @@ def installed(name, machine):
 def test_conda_environments_have_the_pins_of_requirements(name):
     environment = yaml.safe_load(read(f"envs/{name}.yaml"))
     listed = pins(environment["dependencies"][-1]["pip"])
-    assert listed.items() <= pins(direct_pins("requirements.in")).items()
+    known = [line for file in taken_in("requirements.in") for line in direct_pins(file)]
+    assert listed.items() <= pins(known).items()
     assert ("tensorflow" in listed) == (name == "keras")
 
 
@@ -92,18 +95,33 @@ def test_a_lock_holds_the_direct_pins(name):
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_of_a_lock_has_one_version_and_a_hash(name):
-    """A lock holds nothing else: no option of pip, no address of an index."""
+    """A lock holds nothing else: no option of pip, no address of an index. That of PyTorch has no hashes."""
     packages = re.sub(r"\A(#.*\n)+", "", read(f"{name}.txt"))
     assert lock(name)
     assert LOCKED.sub("", packages) == ""
+    hashed = [bool(hashes) for _, hashes, _ in LOCKED.findall(packages)]
+    assert all(hashed) if name in HASHED else not any(hashed)
 
 
-@pytest.mark.parametrize("name", ["requirements-dev", "requirements-gpu"])
+def test_the_lock_of_pytorch_fits_its_builds_for_processors_and_for_any_cuda():
+    names = {name for _, name, _, _ in lock("requirements-torch")}
+    assert "torch" in names
+    assert not [name for name in names if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+@pytest.mark.parametrize("name", ["requirements-jax", "requirements-torch"])
+def test_the_other_engines_come_without_tensorflow(name):
+    assert "tensorflow" not in {locked for _, locked, _, _ in lock(name)}
+
+
+@pytest.mark.parametrize("name", LOCKS[1:])
 @pytest.mark.parametrize("machine", MACHINES, ids="{sys_platform}-{platform_machine}-{python_version}".format_map)
 def test_the_other_locks_hold_what_the_plain_one_holds(name, machine):
+    """Those of the other engines lack TensorFlow and what only TensorFlow needs."""
     plain = installed("requirements", machine)
     other = installed(name, machine)
-    differing = sorted(n for n, version in plain.items() if other.get(n) != version)
+    other_engine = name in ("requirements-jax", "requirements-torch")
+    differing = sorted(n for n, version in plain.items() if other.get(n, version if other_engine else None) != version)
     assert not differing, f"requirements.txt and {name}.txt differ in {', '.join(differing)}; {RENEW}"
 
 

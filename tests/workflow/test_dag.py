@@ -192,7 +192,8 @@ def test_no_model_can_be_called_like_a_folder_of_the_results():
     ("backend", "line"),
     [
         ("tensroflow", "the variable KERAS_BACKEND is 'tensroflow', .*; did you mean 'tensorflow'\\?"),
-        ("jax", "the backend jax of Keras is not installed .*"),
+        ("jax", "the backend jax of Keras is not installed .* `pip install -r requirements-jax.txt`.*"),
+        ("torch", "the backend torch of Keras is not installed .* `pip install -r requirements-torch.txt`.*"),
     ],
 )
 def test_a_backend_that_cannot_be_used_is_refused_before_any_job(workflow, backend, line):

@@ -7,23 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from helpers import Workflow
+from helpers import Workflow, contents
 
 pytestmark = pytest.mark.slow  # whole runs again
 
-TIMED = ("logs", "benchmarks")
 HOSTILE = {"floatx": "float16", "epsilon": 0.1, "backend": "torch", "image_data_format": "channels_first"}
-
-
-def contents(workflow):
-    """The bytes of every result file, but for those that hold times."""
-    results = workflow.folder / "results"
-    files = {path.relative_to(results): path for path in results.rglob("*") if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in files.items()
-        if name.parts[1] not in TIMED and name.name != "timing.csv"
-    }
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from snakemake.utils import update_config
 from warm import run_snakemake
 
 from fercv.data.faces import CLASSES
+from fercv.workflow.start import BACKENDS
 
 MODELS = ("cnn", "fc", "fc_dropout")
 
@@ -133,6 +134,13 @@ def check_slurm(words, line, copies):
         check_snakemake(shlex.split(wrapped), wrapped, copies)
 
 
+def check_export(words, line, copies):
+    """The variable chooses a backend of Keras that the program knows."""
+    name, _, backend = words[1].partition("=")
+    assert name == "KERAS_BACKEND"
+    assert backend in BACKENDS
+
+
 def check_nothing(words, line, copies):
     """Nothing in this project can make it outdated."""
 
@@ -152,6 +160,7 @@ HANDLERS = {
     "tests/slurm/cluster.sh": check_shell_script,
     "grep": check_search,
     "for": check_search,
+    "export": check_export,
     **dict.fromkeys(SLURM, check_slurm),
     **dict.fromkeys(("git", "cd", "source", "module", "kill"), check_nothing),
 }

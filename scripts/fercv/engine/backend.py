@@ -90,6 +90,10 @@ def without_garbage_collection():
             gc.enable()
 
 
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
+    sys.modules["tensorflow"] = None
+
 # Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
 with silent_import(), without_keras_json(), without("matplotlib", "sklearn"), without_garbage_collection():
     import keras

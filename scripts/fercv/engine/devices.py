@@ -22,9 +22,7 @@ def on_processor() -> bool:
 
 
 def take_gpu(name: str, jobs_per_gpu: int) -> None:
-    """Choose the GPU that this process computes on, see `fercv.engine.leases`.
-
-    A leased GPU that Keras cannot use is given back at once. A warning then says how to make it usable.
+    """Choose the GPU that this process computes on, see `fercv.engine.leases`. Nothing may have looked for one yet.
 
     Args:
         name: of the job, for messages, e.g. "cnn fold 03".
@@ -35,18 +33,21 @@ def take_gpu(name: str, jobs_per_gpu: int) -> None:
     """
     if jobs_per_gpu == 0:
         leases.hide_gpus()
-        return
-    leases.lease_gpu(name, jobs_per_gpu)
-    if not on_processor():
+    else:
+        leases.lease_gpu(name, jobs_per_gpu)
+
+
+def give_back_unusable_gpu() -> None:
+    """Give back a leased GPU that Keras cannot use. A warning then says how to make it usable."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not on_processor():
         return
     leases.release_gpu()
-    gpus = leases.nvidia_gpus()
-    if gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+    if gpus := leases.nvidia_gpus():
         log.warning(
             "nvidia-smi lists %d GPU(s), but Keras can use none and computes on the processor; "
-            "`pip install -r requirements-gpu.txt` installs TensorFlow with CUDA",
-            len(gpus),
-        )
+            "`%s` installs %s with CUDA",
+            len(gpus), native.INSTALL_FOR_GPUS, BACKEND,
+        )  # fmt: skip
 
 
 def choose_precision(asked: str, width: float) -> tuple[str, str]:
@@ -64,17 +65,28 @@ def choose_precision(asked: str, width: float) -> tuple[str, str]:
         return asked, "as it is asked for"
     if width < 0.25:
         return "float32", "as a model this narrow is faster in it"
-    if BACKEND != "tensorflow":
-        return "float32", f"as {BACKEND} was not tried with bfloat16"
-    computes, reason = processor_in_bfloat16() if on_processor() else native.gpus_in_bfloat16()
+    computes, reason = processor_in_bfloat16() if on_processor() else gpus_in_bfloat16()
     return "bfloat16" if computes else "float32", reason
 
 
 def processor_in_bfloat16() -> tuple[bool, str]:
-    """Whether the processor computes in bfloat16, and why, for the log."""
+    """Whether the processor computes faster in bfloat16, and why, for the log."""
+    if BACKEND != "tensorflow":
+        return False, f"as {BACKEND} gains nothing by bfloat16 on a processor"
     names = {"avx512_bf16", "amx_bf16"}
     with contextlib.suppress(OSError):
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
         if names & flags:
             return True, f"as the processor has {' and '.join(sorted(names & flags))}"
     return False, "as the processor has neither avx512_bf16 nor amx_bf16"
+
+
+def gpus_in_bfloat16() -> tuple[bool, str]:
+    """Whether all GPUs compute in bfloat16, and why, for the log. TPUs always do."""
+    for capability in native.compute_capabilities():
+        if capability is None:
+            return False, "as a GPU does not tell whether it computes in bfloat16"
+        if capability < (8, 0):
+            found = ".".join(map(str, capability))
+            return False, f"as a GPU has compute capability {found}, and bfloat16 begins with 8.0"
+    return True, "as the device computes in it"

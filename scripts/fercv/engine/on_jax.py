@@ -1,16 +1,32 @@
 """What JAX itself does for the engine. fercv.engine.backend imports this where JAX is Keras' backend."""
 
+import os
+
 import jax
 import keras
 
-from fercv.workflow.errors import InputError
-
 VERSION = jax.__version__
 KERNELS = "XLA"
+INSTALL_FOR_GPUS = f"pip install jax[cuda12]=={VERSION}"
+# Without compilation, JAX computes one operation after the other in Python.
+JIT_COMPILE = True
+# What JAX raises where a GPU has no memory left.
+OUT_OF_MEMORY = jax.errors.JaxRuntimeError
 
 
 def fix_order(threads: int) -> None:
-    """Do nothing: threads and the order of sums are fixed for TensorFlow alone."""
+    """Fix the number of processor threads and the order of sums, so that two runs are equal bit for bit.
+
+    GPU memory is then taken as it is needed, so that jobs can share a GPU. JAX reads these variables when it computes
+    for the first time. A user who has set one is obeyed. See
+    https://docs.jax.dev/en/latest/gpu_memory_allocation.html and https://openxla.org/xla/determinism.
+    """
+    # JAX documents no way to set the number of threads. XLA reads this variable in DefaultThreadPoolSize().
+    os.environ["PJRT_NPROC"] = str(threads)
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_deterministic_ops" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
 
 def devices() -> list[str]:
@@ -18,8 +34,38 @@ def devices() -> list[str]:
     return keras.distribution.list_devices()
 
 
+def compute_capabilities() -> list[tuple[int, int] | None]:
+    """NVIDIA's compute capability of each GPU, e.g. (9, 0); None for a GPU that does not tell."""
+    found = [getattr(device, "compute_capability", "") for device in jax.devices() if device.platform == "gpu"]
+    return [tuple(map(int, text.split("."))) if text.replace(".", "").isdigit() else None for text in found]
+
+
+def random_state() -> list:
+    """No array: JAX keeps no random state besides the variables of the model."""
+    return []
+
+
+def set_random_state(arrays: list) -> None:
+    """Do nothing, see `random_state`."""
+
+
 def value_and_gradient(score):
-    """Refuse with an InputError: `keras.ops` has no gradients, and those of JAX are not used here."""
-    raise InputError(
-        "KERAS_BACKEND is 'jax': saliency and gradient ascent need TensorFlow; unset KERAS_BACKEND for them"
-    )
+    """Compile a score together with its gradient with respect to its first argument.
+
+    Args:
+        score: function of (inputs (n, ...), *more arrays) that returns one number per input, shape (n,).
+
+    Returns:
+        A function of the same arguments that returns two arrays: scores (n,), gradients of the shape of the inputs.
+    """
+
+    def total(inputs, *more):
+        values = score(inputs, *more)
+        return values.sum(), values
+
+    @jax.jit
+    def compiled(*given):
+        (_, values), gradients = jax.value_and_grad(total, has_aux=True)(*given)
+        return values, gradients
+
+    return compiled

@@ -6,6 +6,11 @@ from tensorflow.python.framework import test_util
 VERSION = tf.__version__
 # The library whose kernels TensorFlow runs on a processor. TF_ENABLE_ONEDNN_OPTS=0 chooses Eigen.
 KERNELS = "oneDNN" if test_util.IsMklEnabled() else "Eigen"
+INSTALL_FOR_GPUS = "pip install -r requirements-gpu.txt"
+# XLA takes longer to compile such a net for a processor than it saves in a short run.
+JIT_COMPILE = False
+# What TensorFlow raises where a GPU has no memory left.
+OUT_OF_MEMORY = tf.errors.ResourceExhaustedError
 
 
 def fix_order(threads: int) -> None:
@@ -28,16 +33,19 @@ def devices() -> list[str]:
     return [name for name in found if not name.startswith("CPU")] or found
 
 
-def gpus_in_bfloat16() -> tuple[bool, str]:
-    """Whether all GPUs compute in bfloat16, and why, for the log."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
-        if capability is None:  # TensorFlow knows it for NVIDIA's GPUs only.
-            return False, "as a GPU does not tell whether it computes in bfloat16"
-        if capability < (8, 0):
-            found = ".".join(map(str, capability))
-            return False, f"as a GPU has compute capability {found}, and bfloat16 begins with 8.0"
-    return True, "as the device computes in it"
+def compute_capabilities() -> list[tuple[int, int] | None]:
+    """NVIDIA's compute capability of each GPU, e.g. (9, 0); None for a GPU that does not tell."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("compute_capability") for gpu in gpus]
+
+
+def random_state() -> list:
+    """No array: with seeds of its own, Keras keeps its random state in the variables of the model."""
+    return []
+
+
+def set_random_state(arrays: list) -> None:
+    """Do nothing, see `random_state`."""
 
 
 def value_and_gradient(score):

@@ -4,7 +4,7 @@ import logging
 from typing import NamedTuple
 
 from fercv.engine.backend import BACKEND, keras, native, software
-from fercv.engine.devices import choose_precision, devices, on_processor, take_gpu
+from fercv.engine.devices import choose_precision, devices, give_back_unusable_gpu, on_processor, take_gpu
 
 log = logging.getLogger("fercv")
 
@@ -27,9 +27,10 @@ class Engine(NamedTuple):
 def set_up(
     name: str, seed: int, *, threads: int = 1, jobs_per_gpu: int = 0, precision: str = "float32", width: float = 1.0
 ) -> Engine:
-    """Settle GPU, precision, threads and seeds, in this order. Call it once, before anything is built.
+    """Settle GPU, threads, precision and seeds, in this order. Call it once, before anything is built.
 
-    The GPU must be chosen before the backend looks for one, and `auto` chooses the precision by the GPU.
+    The GPU and the threads must be settled before the backend looks for devices: JAX starts its threads when it does.
+    `auto` chooses the precision by the GPU.
 
     Args:
         name: of the job, for messages, e.g. "cnn fold 03".
@@ -41,8 +42,9 @@ def set_up(
         width: the model's width multiplier, on which `auto` depends.
     """
     take_gpu(name, jobs_per_gpu)
-    precision, reason = choose_precision(precision, width)
     native.fix_order(threads)
+    give_back_unusable_gpu()
+    precision, reason = choose_precision(precision, width)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     log.info(

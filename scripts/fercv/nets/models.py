@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fercv.data.preprocessing import model_inputs
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 from fercv.engine.devices import on_processor
 from fercv.engine.setup import training_layers
 from fercv.nets.architectures import find_architecture
@@ -149,11 +149,9 @@ def load_model(
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip file")
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except MemoryError:
+    except (MemoryError, native.OUT_OF_MEMORY):
         raise
     except Exception as error:
-        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, where a GPU has no memory left
-            raise
         # An OSError with a number comes from the system. One without a number comes from h5py: the weights are damaged.
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -12,7 +12,7 @@ import numpy as np
 
 from fercv.data.preprocessing import model_inputs
 from fercv.data.tables import HISTORY, TIMING
-from fercv.engine.backend import keras
+from fercv.engine.backend import keras, native
 from fercv.engine.setup import fuse_update, training_layers
 from fercv.evaluate.measures import log_loss
 from fercv.nets.models import build_model, predict
@@ -137,12 +137,11 @@ def compiled_model(task: Task):
     """Build and compile the model, its weights freshly drawn."""
     definition, shape = task.definition, (*task.images.shape[1:], 1)
     model = build_model(definition["architecture"], shape, task.classes, definition["settings"], training_layers())
-    # XLA takes longer to compile such a net for a processor than it saves in a short run.
     model.compile(
         optimizer=make_optimizer(definition),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy"],
-        jit_compile=False,
+        jit_compile=native.JIT_COMPILE,
     )
     model.optimizer.build(model.trainable_variables)
     fuse_update(model.optimizer)
@@ -163,7 +162,9 @@ def restore(state: TrainingState, task: Task) -> None:
     variables = state.variables
     for variable, value in zip(variables, saved.arrays, strict=False):
         variable.assign(value)
-    state.best_weights = saved.arrays[len(variables) :] or None
+    others = len(variables) + len(native.random_state())
+    native.set_random_state(saved.arrays[len(variables) : others])
+    state.best_weights = saved.arrays[others:] or None
     done, epochs = len(state.history), task.definition["epochs"]
     log.info("%s: goes on after epoch %d of %d", task.name, done, epochs, extra=SHOWN)
 
@@ -183,7 +184,8 @@ def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:
         if not epochs or [row["epoch"] for row in rows] != epochs:
             raise UnusableError(f"it is damaged: its {key} has not one row for each epoch")
     best = [] if task.inner_validation is None else state.model.weights
-    expected = [(tuple(value.shape), keras.backend.standardize_dtype(value.dtype)) for value in state.variables + best]
+    values = [*state.variables, *native.random_state(), *best]
+    expected = [(tuple(value.shape), keras.backend.standardize_dtype(value.dtype)) for value in values]
     if [(array.shape, array.dtype.name) for array in saved.arrays] != expected:
         raise UnusableError("it is damaged: its arrays are not those of the model and its optimizer")
 
@@ -195,7 +197,7 @@ def save(state: TrainingState, task: Task) -> None:
 
     def snapshot():
         numbers = {key: getattr(state, key) for key in ("history", "timing", "best_loss", "epochs_without_gain")}
-        arrays = [*state.variables, *(state.best_weights or [])]
+        arrays = [*state.variables, *native.random_state(), *(state.best_weights or [])]
         return Snapshot(numbers, [keras.ops.convert_to_numpy(array) for array in arrays])
 
     epoch = len(state.history)

@@ -54,7 +54,7 @@ def ascend_filters(
         each step and after the last.
 
     Raises:
-        InputError: the model has no such layer or filter, or Keras runs on another backend than TensorFlow.
+        InputError: the model has no such layer or filter.
     """
     output = _layer_output(model, layer_name)
     _check_filters(filters, output.shape[-1], f"layer {layer_name!r} of model {model.name!r}")

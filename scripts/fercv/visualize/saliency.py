@@ -17,7 +17,7 @@ def class_score_gradient(model):
         (n, height, width, 1)).
 
     Raises:
-        InputError: the model ends in no softmax, or Keras runs on another backend than TensorFlow.
+        InputError: the model ends in no softmax.
     """
     logits = logits_model(model)
 

@@ -14,8 +14,8 @@ from fercv.workflow.messages import did_you_mean
 from fercv.workflow.planning import as_planned, config_digest
 from fercv.workflow.settings import check_syntax, complete_config
 
-# The backends of Keras that fercv.engine knows; the first one is the default.
-BACKENDS = ("tensorflow", "jax", "torch")
+# The backends of Keras that fercv.engine knows, and what installs each. The first one is the default.
+BACKENDS = {"tensorflow": "requirements.txt", "jax": "requirements-jax.txt", "torch": "requirements-torch.txt"}
 
 
 def check_config_file(path: str) -> None:
@@ -78,7 +78,7 @@ def settle_environment(folder: str | Path) -> None:
     paths = [str(Path(folder, "scripts")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     os.environ["MPLBACKEND"] = "agg"
-    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    backend = os.environ.get("KERAS_BACKEND") or next(iter(BACKENDS))
     if backend not in BACKENDS:
         raise InputError(
             f"the variable KERAS_BACKEND is {backend!r}, expected {', '.join(BACKENDS)}, or not set"
@@ -93,7 +93,7 @@ def check_backend() -> None:
     if importlib.util.find_spec(backend) is None:
         raise InputError(
             f"the backend {backend} of Keras is not installed where Snakemake is; install it, for instance by "
-            "`pip install -r requirements.txt`, or set the variable KERAS_BACKEND to another one"
+            f"`pip install -r {BACKENDS[backend]}`, or set the variable KERAS_BACKEND to another one"
         )
 
 

@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -56,43 +55,3 @@ def test_memory_of_gpus_is_taken_as_it_is_needed(monkeypatch):
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *arguments: grown.append(arguments))
     native.fix_order(1)
     assert grown == [("GPU 0", True), ("GPU 1", True)]
-
-
-TRAINING = """
-import json
-import numpy as np
-from fercv.engine.backend import keras, native
-from fercv.engine.setup import set_up
-from fercv.train.loop import Task, train
-from fercv.workflow.errors import InputError
-
-engine = set_up("cnn fold 00", 7, precision="auto", width=1.0)
-rows, augmentation = np.arange(24), dict.fromkeys(["width_shift", "height_shift", "shear", "zoom"], 0)
-definition = {
-    "architecture": "cnn", "settings": {"width": 0.02}, "optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0,
-    "schedule": {"name": "constant", "warmup": 0}, "batch_size": 8, "epochs": 1, "class_weights": "none",
-    "early_stopping": {"enabled": False, "patience": 1}, "precision": "float32",
-    "augmentation": augmentation | {"rotation": 5, "horizontal_flip": True},
-}
-images = np.random.default_rng(0).integers(0, 256, (24, 32, 32)).astype(np.uint8)
-fold = train(Task("cnn fold 00", definition, 7, images, rows % 3, 3, rows[:16], rows[16:]))
-try:
-    native.value_and_gradient(None)
-except InputError as refusal:
-    print(json.dumps([engine, fold.history, str(refusal)]))
-"""
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends_train_and_refuse_gradients_in_one_line(backend):
-    if find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts"), "KERAS_BACKEND": backend}
-    command = [sys.executable, "-c", TRAINING]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    (software, precision, _, devices), (epoch,), refusal = json.loads(done.stdout)
-    assert backend in software
-    assert precision == "float32"
-    assert devices
-    assert 0 < epoch["loss"] < 10 and 0 < epoch["val_loss"] < 10
-    assert refusal.startswith(f"KERAS_BACKEND is '{backend}': saliency and gradient ascent need TensorFlow; ")

@@ -9,6 +9,7 @@ def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_
     nvidia_smi, monkeypatch, caplog
 ):
     devices.take_gpu("cnn fold 00", 1)
+    devices.give_back_unusable_gpu()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "2 GPU(s)" in record.getMessage()
     assert "requirements-gpu.txt" in record.getMessage()
@@ -19,11 +20,13 @@ def test_gpus_that_keras_does_not_use_are_one_warning_with_its_mending_and_free_
 def test_gpus_that_the_user_hid_are_no_warning(nvidia_smi, monkeypatch, caplog):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     devices.take_gpu("cnn fold 00", 1)
+    devices.give_back_unusable_gpu()
     assert not caplog.records
 
 
 def test_a_job_that_asks_for_no_gpu_sees_none(nvidia_smi, caplog):
     devices.take_gpu("summarize_architecture cnn", 0)
+    devices.give_back_unusable_gpu()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     assert not caplog.records
 
@@ -32,6 +35,7 @@ def test_no_nvidia_smi_no_warning(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     devices.take_gpu("cnn fold 00", 1)
+    devices.give_back_unusable_gpu()
     assert not caplog.records
 
 
@@ -76,7 +80,8 @@ def test_the_precision_follows_what_the_gpus_can(capabilities, chosen, reason, m
     assert devices.choose_precision("auto", 0.125) == ("float32", "as a model this narrow is faster in it")
 
 
-def test_other_engines_compute_in_float32_unless_asked(monkeypatch):
+def test_only_tensorflow_takes_bfloat16_on_a_processor_by_itself(monkeypatch):
+    monkeypatch.setattr(devices, "on_processor", lambda: True)
     monkeypatch.setattr(devices, "BACKEND", "jax")
-    assert devices.choose_precision("auto", 1.0) == ("float32", "as jax was not tried with bfloat16")
+    assert devices.choose_precision("auto", 1.0) == ("float32", "as jax gains nothing by bfloat16 on a processor")
     assert devices.choose_precision("bfloat16", 1.0)[0] == "bfloat16"

@@ -40,12 +40,12 @@ def called(monkeypatch):
     return order
 
 
-def test_the_gpu_is_taken_before_the_backend_counts_devices_and_before_the_precision_is_chosen(nvidia_smi, called):
+def test_gpu_and_threads_are_settled_before_the_backend_counts_devices_and_the_precision_is_chosen(nvidia_smi, called):
     set_up("cnn fold 00", 7, jobs_per_gpu=1, precision="auto")
-    assert list(called)[:3] == ["take_gpu", "devices", "choose_precision"]
+    assert list(called)[:4] == ["take_gpu", "fix_order", "devices", "choose_precision"]
     assert called["take_gpu"] is None
-    assert called["devices"] == called["choose_precision"] == "GPU-0"
-    assert set(list(called)[3:]) == {"fix_order", "set_random_seed", "set_dtype_policy"}
+    assert called["fix_order"] == called["devices"] == called["choose_precision"] == "GPU-0"
+    assert set(list(called)[4:]) == {"set_random_seed", "set_dtype_policy"}
 
 
 def test_a_job_for_the_processor_hides_the_gpus_before_the_backend_counts_devices(nvidia_smi, called):
