@@ -224,7 +224,7 @@ def test_the_summary_is_keras_own(results):
 
 def test_logs_tell_the_device_and_an_epoch_a_line(results):
     log = (results / "logs" / "train_fold" / "cnn_01.log").read_text(encoding="utf-8")
-    assert re.search(r"cnn fold 01: tensorflow on CPU:0, \d threads?, ", log)
+    assert re.search(r"cnn fold 01: tensorflow on CPU:0 with the kernels of oneDNN, \d threads?, ", log)
     assert len(re.findall(r"cnn fold 01 epoch \d/2: loss", log)) == 2
 
 

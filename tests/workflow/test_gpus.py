@@ -44,7 +44,10 @@ def test_a_fold_waits_for_its_gpu_and_says_so(workflow, tmp_path):
     assert "WARNING: fc fold 00: waiting for one of 1 GPU(s); each is leased to 1 job(s)" in said
     lines = [line.split(" INFO ")[1] for line in log.read_text(encoding="utf-8").splitlines() if " INFO " in line]
     assert lines[0].startswith("fc fold 00: has GPU GPU-0, after ")
-    assert lines[1] == "fc fold 00: tensorflow on CPU:0, 1 thread, in float32, as a model this narrow is faster in it"
+    assert lines[1] == (
+        "fc fold 00: tensorflow on CPU:0 with the kernels of oneDNN, 1 thread, in float32, as a model this narrow is "
+        "faster in it"
+    )
     # Waiting does not count as training: the epochs together are no longer than the time from the lease to their end.
     with (tmp_path / TARGET).with_name("timing.csv").open(encoding="utf-8") as file:
         trained = sum(float(epoch["seconds"]) + float(epoch["validation_seconds"]) for epoch in csv.DictReader(file))

@@ -65,16 +65,27 @@ def without_keras_json():
                 os.environ["KERAS_HOME"] = before
 
 
+class NotInstalled:
+    """A finder of modules that hides some of them, as if they were not installed."""
+
+    def __init__(self, *names: str):
+        self.names = names
+
+    def find_spec(self, name, path=None, target=None):
+        """Refuse the modules that are hidden; leave all others to the next finder."""
+        if name in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 @contextlib.contextmanager
 def without(*names: str):
-    """Within this context modules that have not been imported cannot be imported, as if they were not installed."""
-    hidden = dict.fromkeys(name for name in names if name not in sys.modules)
-    sys.modules |= hidden
+    """Within this context modules that have not been imported cannot be imported."""
+    finder = NotInstalled(*names)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        sys.meta_path.remove(finder)
 
 
 @contextlib.contextmanager
@@ -92,7 +103,7 @@ def without_garbage_collection():
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
-    sys.modules["tensorflow"] = None
+    sys.meta_path.insert(0, NotInstalled("tensorflow"))
 
 # Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
 with silent_import(), without_keras_json(), without("matplotlib", "sklearn"), without_garbage_collection():
