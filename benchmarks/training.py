@@ -232,6 +232,7 @@ def fold_job(folder, asked, engine, share):
     from fercv.train.checkpoint import Checkpoints
 
     snakemake = SimpleNamespace(
+        config={"directory": folder, "experiment": "benchmark", "folds": {"number": 20}},
         params=SimpleNamespace(definition=asked, classes=[f"class {n}" for n in range(7)]),
         wildcards=SimpleNamespace(fold="00", model="model"),
         input=SimpleNamespace(**{path.stem: path for path in folder.iterdir()}),

@@ -72,7 +72,7 @@ def choose_precision(asked: str, width: float) -> tuple[str, str]:
 def processor_in_bfloat16() -> tuple[bool, str]:
     """Whether the processor computes faster in bfloat16, and why, for the log."""
     if BACKEND != "tensorflow":
-        return False, f"as {BACKEND} gains nothing by bfloat16 on a processor"
+        return False, f"as {BACKEND} is not known to be faster in bfloat16 on a processor"
     names = {"avx512_bf16", "amx_bf16"}
     with contextlib.suppress(OSError):
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split())
