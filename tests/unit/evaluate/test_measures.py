@@ -73,6 +73,9 @@ def test_log_loss_is_sklearns():
     assert (probabilities < EPSILON).any()
     expected = sklearn_metrics.log_loss(labels, probabilities, labels=range(7))
     assert measures.log_loss(labels, probabilities) == pytest.approx(expected, rel=1e-7)
+    # Numbers of other kinds are rounded to float32 first.
+    exact = generator.dirichlet([0.05] * 7, 200)
+    assert measures.log_loss(labels, exact) == measures.log_loss(labels, exact.astype(np.float32))
     # Classes that no label names still count as classes.
     few = labels < 2
     expected = sklearn_metrics.log_loss(labels[few], probabilities[few], labels=range(7))
