@@ -420,7 +420,7 @@ def test_code_changed_while_snakemake_runs_is_refused(project):
     (project.folder / "results/rebuilt/data/samples.png").unlink()
     figures = project.folder / "scripts/fercv/figures/drawing.py"
     write = f"Path({str(figures)!r}).write_text(Path({str(figures)!r}).read_text().replace('= 150', '= 40'))"
-    project.edit("Snakefile", r"\nrule all:", f"\nonstart:\n    {write}\n\n\nrule all:")
+    project.edit("Snakefile", r"\nonstart:\n", f"\nonstart:\n    {write}\n")
     done = project.snakemake("results/rebuilt/data/samples.png", check=False)
     assert done.returncode != 0
     assert "plot_samples: its code under scripts/ has changed since Snakemake planned this job" in done.stderr
