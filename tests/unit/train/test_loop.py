@@ -166,7 +166,8 @@ class StoppedAfter(Checkpoints):
     """Checkpoints of a run that is stopped after an epoch."""
 
     def __init__(self, epoch, path):
-        super().__init__(path, {}, 1.0, "cnn fold 00")
+        # Each epoch is saved, however long saving takes.
+        super().__init__(path, {}, float("inf"), "cnn fold 00")
         self.epoch = epoch
 
     def save(self, take_state, epoch, last):
