@@ -7,6 +7,8 @@ on_tensorflow, on_jax or on_torch.
 
 import contextlib
 import gc
+import importlib.abc
+import importlib.machinery
 import logging
 import os
 import platform
@@ -65,16 +67,19 @@ def without_keras_json():
                 os.environ["KERAS_HOME"] = before
 
 
-class NotInstalled:
-    """A finder of modules that hides some of them, as if they were not installed."""
+class NotInstalled(importlib.abc.Loader):
+    """Finds some modules and fails to import them, as if they were not installed."""
 
     def __init__(self, *names: str):
         self.names = names
 
     def find_spec(self, name, path=None, target=None):
-        """Refuse the modules that are hidden; leave all others to the next finder."""
-        if name in self.names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        """Find the modules that are hidden; leave all others to the next finder."""
+        return importlib.machinery.ModuleSpec(name, self) if name in self.names else None
+
+    def exec_module(self, module):
+        """Refuse to import a module. PyTorch looks for many that it does not import: finding one must not fail."""
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}", name=module.__name__)
 
 
 @contextlib.contextmanager
