@@ -71,14 +71,12 @@ def fold_measures(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict
     labels = predictions["label"].to_numpy()
     probabilities = predictions[list(class_names)].to_numpy(dtype=np.float32)
     predicted = predicted_classes(predictions, class_names)
-    counts = confusion_counts(labels, predicted, len(class_names))
-    support, named = counts.sum(axis=1), counts.sum(axis=0)
-    present, present_or_named = support > 0, support + named > 0
-    f1 = 2 * counts.diagonal()[present_or_named] / (support + named)[present_or_named]
+    # A class without a recall or an F1 has NaN there, which pandas leaves out of a mean.
+    of_classes = per_class(confusion_counts(labels, predicted, len(class_names)), class_names)
     return {
         "accuracy": float(np.mean(predicted == labels)),
-        "balanced_accuracy": float(np.mean(counts.diagonal()[present] / support[present])),
-        "macro_f1": float(np.mean(f1)),
+        "balanced_accuracy": float(of_classes["recall"].mean()),
+        "macro_f1": float(of_classes["f1"].mean()),
         "log_loss": log_loss(labels, probabilities),
         "n": len(labels),
     }

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fercv.data.sources import file_stamps
+from fercv.workflow.ending import event_of
 from fercv.workflow.progress import FoldProgress, duration, progress_path, read_progress
 
 # Between two lines about the whole run, if it is read on a terminal, and if it goes to a file.
@@ -63,7 +65,7 @@ class Status:
         self.paths = {fold: progress_path(*self.place, *fold) for fold in folds}
         self.folds = {fold: FoldStatus("waiting" if trains else "done") for fold, trains in folds.items()}
         # What a file says that an earlier run has left does not count.
-        self.stamps = {fold: stamp(path) for fold, path in self.paths.items()}
+        self.stamps = {fold: file_stamps([path]) for fold, path in self.paths.items()}
         logger.addFilter(self.note)
         handlers = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
         seconds = SECONDS_ON_TERMINAL if sys.stderr.isatty() else SECONDS_IN_FILE
@@ -81,12 +83,12 @@ class Status:
 
     def note(self, record: logging.LogRecord) -> bool:
         """Take note of a fold's job that starts, fails or has ended. As a filter it lets everything pass."""
-        event = getattr(getattr(record, "event", None), "value", "")
+        event = event_of(record)
         if event == "job_info" and record.rule_name == "train_fold":
             fold = (record.wildcards["model"], record.wildcards["fold"])
             self.jobs[record.jobid] = fold
             # If the job is tried again, its file still says how far the first attempt came.
-            self.stamps[fold] = stamp(self.paths[fold])
+            self.stamps[fold] = file_stamps([self.paths[fold]])
             self.failed.discard(fold)
         elif event == "job_error" and record.jobid in self.jobs:
             self.failed.add(self.jobs[record.jobid])
@@ -114,7 +116,7 @@ class Status:
         for fold, path in self.paths.items():
             if self.folds[fold].state == "done":
                 continue
-            progress = read_progress(path) if stamp(path) != self.stamps[fold] else None
+            progress = read_progress(path) if file_stamps([path]) != self.stamps[fold] else None
             if fold in self.failed:
                 state = "failed"
             elif fold in self.finished or (progress and progress.end):
@@ -147,14 +149,6 @@ class Status:
             self.gives_advice = False
             lines.append("A smaller `scale`, fewer `models` or a lower `folds.number` take less.")
         return lines
-
-
-def stamp(path: Path) -> tuple | None:
-    """What changes when a file is written or replaced; None if there is none."""
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        return status.st_ino, status.st_size, status.st_mtime_ns
-    return None
 
 
 def tell(lines: list[str], handlers: list[logging.Handler]) -> None:
