@@ -99,7 +99,8 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
 def train_and_write(output, task: Task, classes: list[str], engine: Engine) -> None:
     """Train, from the checkpoint if there is one, and write the outputs. metrics.json says with what."""
     trained = train(task)
-    probabilities = predict(trained.model, task.images, task.validation, task.definition["batch_size"])
+    batch_size, mirrored = task.definition["batch_size"], task.definition["mirrored_prediction"]
+    probabilities = predict(trained.model, task.images, task.validation, batch_size, mirrored)
     predictions = tables.predictions_table(task.validation, task.labels[task.validation], probabilities, classes)
     save_model(trained.model, output.model)
     tables.write_table(pd.DataFrame(trained.history), output.history)

@@ -145,7 +145,8 @@ no_move = dict.fromkeys(["rotation", "width_shift", "height_shift", "shear", "zo
 definition = {
     "architecture": "cnn", "settings": {"width": 0.05, "dropout": 0.5}, "optimizer": "adam", "learning_rate": 0.001,
     "weight_decay": 0, "schedule": {"name": "constant", "warmup": 0}, "batch_size": 8, "epochs": 4,
-    "class_weights": "none", "early_stopping": {"enabled": True, "patience": 9}, "precision": "float32",
+    "class_weights": "none", "label_smoothing": 0.1, "mirrored_prediction": True, "precision": "float32",
+    "early_stopping": {"enabled": True, "patience": 9},
     "augmentation": no_move | {"horizontal_flip": True},
 }
 images = np.random.default_rng(0).integers(0, 256, (48, 32, 32)).astype(np.uint8)

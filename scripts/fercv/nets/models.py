@@ -200,7 +200,7 @@ def with_precision(model, precision: str):
     return copied
 
 
-def predict(model, images, rows, batch_size: int):
+def predict(model, images, rows, batch_size: int, mirrored: bool = False):
     """Class probabilities of the given rows.
 
     Every batch has the same shape, the last one padded, so that the model is traced once. `keras.Model.predict` is
@@ -211,6 +211,7 @@ def predict(model, images, rows, batch_size: int):
         images: uint8 (n, height, width); may be memory-mapped.
         rows: row numbers, int (m,).
         batch_size: rows that are predicted at once, at most.
+        mirrored: whether to average the probabilities of each image with those of its mirror image.
 
     Returns:
         float32 (m, classes).
@@ -219,8 +220,9 @@ def predict(model, images, rows, batch_size: int):
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
-        probabilities = model.predict_on_batch(model_inputs(images[padded], model.input_shape[1:]))
-        batches.append(keras.ops.convert_to_numpy(probabilities)[: len(batch)])
+        views = [images[padded], images[padded][:, :, ::-1]] if mirrored else [images[padded]]
+        probabilities = [model.predict_on_batch(model_inputs(view, model.input_shape[1:])) for view in views]
+        batches.append(np.mean([keras.ops.convert_to_numpy(values) for values in probabilities], axis=0)[: len(batch)])
     return np.concatenate(batches)
 
 

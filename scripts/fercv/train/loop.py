@@ -96,7 +96,7 @@ class TrainedFold(NamedTuple):
     model: float32 Keras model, uncompiled.
     history: one dict per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and
         accuracy are means over the batches of the epoch, with augmentation and dropout; the loss also with class
-        weights. val_loss and val_accuracy are measured after the epoch, without these, in the precision of the
+        weights and label smoothing. learning_rate is that of the middle of the epoch. val_loss and val_accuracy are measured after the epoch, without these, in the precision of the
         training. val_loss is `evaluate.measures.log_loss`, as in metrics.json.
     timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
@@ -139,7 +139,7 @@ def compiled_model(task: Task):
     model = build_model(definition["architecture"], shape, task.classes, definition["settings"], training_layers())
     model.compile(
         optimizer=make_optimizer(definition),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=definition["label_smoothing"]),
         metrics=["accuracy"],
         jit_compile=native.JIT_COMPILE,
     )
@@ -147,7 +147,8 @@ def compiled_model(task: Task):
     fuse_update(model.optimizer)
     # The metrics make their variables when they first see outputs. If the training step saw them first, TensorFlow
     # would trace it twice.
-    model.compute_metrics(None, np.zeros(1, int), np.full((1, task.classes), 1 / task.classes, np.float32))
+    anything = np.full((1, task.classes), 1 / task.classes, np.float32)
+    model.compute_metrics(None, anything, anything)
     model.reset_metrics()
     return model
 
@@ -216,16 +217,18 @@ def train_epoch(state: TrainingState, task: Task, progress: Progress) -> tuple[f
     weights = class_weights(task.labels[task.training], task.classes, definition["class_weights"])
     rng = np.random.default_rng([task.seed, epoch])
     order = rng.permutation(task.training)
-    model.optimizer.learning_rate = learning_rate(definition, epoch)
+    one_hot = np.eye(task.classes, dtype=np.float32)
 
     def prepare(rows):
         images = augment(task.images[rows], definition["augmentation"], rng)
         return rows, model_inputs(images, model.input_shape[1:])
 
     loss = accuracy = 0.0
-    for rows, inputs in one_ahead(prepare, np.split(order[: task.steps * task.batch_size], task.steps)):
+    batches = np.split(order[: task.steps * task.batch_size], task.steps)
+    for step, (rows, inputs) in enumerate(one_ahead(prepare, batches)):
         labels = task.labels[rows]
-        logs = model.train_on_batch(inputs, labels, weights[labels], return_dict=True)
+        model.optimizer.learning_rate = learning_rate(definition, epoch + (step + 0.5) / task.steps)
+        logs = model.train_on_batch(inputs, one_hot[labels], weights[labels], return_dict=True)
         loss, accuracy = loss + float(logs["loss"]), accuracy + float(logs["accuracy"])
         check_loss(logs["loss"], task, epoch)
         progress.batch_done()
@@ -250,7 +253,9 @@ def one_ahead(function, items) -> Iterator:
 
 def measure(state: TrainingState, task: Task, rows: np.ndarray) -> tuple[float, float]:
     """Loss and accuracy on the given rows after an epoch."""
-    probabilities, labels = predict(state.model, task.images, rows, task.batch_size), task.labels[rows]
+    mirrored = task.definition["mirrored_prediction"]
+    probabilities = predict(state.model, task.images, rows, task.batch_size, mirrored)
+    labels = task.labels[rows]
     loss = log_loss(labels, probabilities)
     check_loss(loss, task, len(state.history))
     return loss, float((probabilities.argmax(axis=1) == labels).mean())
@@ -292,7 +297,7 @@ def record_epoch(
             "accuracy": training[1],
             "val_loss": validation[0],
             "val_accuracy": validation[1],
-            "learning_rate": learning_rate(task.definition, epoch),
+            "learning_rate": learning_rate(task.definition, epoch + 0.5),
         }
     )
     state.timing.append(

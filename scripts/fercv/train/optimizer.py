@@ -7,22 +7,25 @@ import numpy as np
 from fercv.engine.backend import keras
 
 
-def learning_rate(definition: dict, epoch: int) -> float:
-    """The learning rate of an epoch (from 0) by the definition's schedule.
+def learning_rate(definition: dict, epochs: float) -> float:
+    """The learning rate after so many epochs of training, by the definition's schedule.
 
-    `constant`; `cosine`: half a cosine from the full rate down to zero, which it would reach after the last epoch
-    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every `every`
-    epochs. Each may begin with `warmup` epochs in which the rate rises evenly.
+    `constant`; `linear`: down to zero, which is reached at the end of the training; `cosine`: the same along half a
+    cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); `step`: multiplied by `factor` after every
+    `every` epochs. Each may begin with `warmup` epochs in which the rate rises evenly from zero.
+
+    Args:
+        definition: a complete definition of the config.
+        epochs: epochs of training so far, with their fraction: 1.5 in the middle of the second epoch.
     """
-    rate, schedule, epochs = definition["learning_rate"], definition["schedule"], definition["epochs"]
-    warmup = schedule["warmup"]
-    if epoch < warmup:
-        return rate * (epoch + 1) / (warmup + 1)
-    if schedule["name"] == "cosine":
-        return rate * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup)))
-    if schedule["name"] == "step":
-        return rate * schedule["factor"] ** ((epoch - warmup) // schedule["every"])
-    return rate
+    rate, schedule = definition["learning_rate"], definition["schedule"]
+    warmup, name = schedule["warmup"], schedule["name"]
+    if epochs < warmup:
+        return rate * epochs / warmup
+    if name == "step":
+        return rate * schedule["factor"] ** int((epochs - warmup) // schedule["every"])
+    done = (epochs - warmup) / (definition["epochs"] - warmup)
+    return rate * {"constant": 1, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}[name]
 
 
 def make_optimizer(definition: dict):

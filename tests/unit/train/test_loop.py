@@ -30,6 +30,8 @@ DEFINITION = {
     "epochs": 2,
     "early_stopping": {"enabled": False, "patience": 1, "fraction": 0.1},
     "class_weights": "none",
+    "label_smoothing": 0,
+    "mirrored_prediction": False,
     "precision": "float32",
 }  # fmt: skip
 
@@ -137,9 +139,10 @@ def measured(probabilities):
     return fold_measures(predictions_table(rows, stripes()[1][rows], probabilities, classes), classes)
 
 
-def test_the_last_epochs_validation_is_that_of_the_returned_model():
-    result = trained()
-    measures = measured(predict(result.model, stripes()[0], np.arange(72, 96), 16))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_last_epochs_validation_is_that_of_the_returned_model(mirrored):
+    result = trained(mirrored_prediction=mirrored)
+    measures = measured(predict(result.model, stripes()[0], np.arange(72, 96), 16, mirrored))
     assert measures["accuracy"] == result.history[-1]["val_accuracy"]
     assert measures["log_loss"] == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
 
@@ -150,6 +153,29 @@ def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics
     (epoch,) = trained(epochs=1).history
     assert epoch["val_loss"] == measured(certain)["log_loss"]
     assert epoch["val_accuracy"] == measured(certain)["accuracy"]
+
+
+def test_the_learning_rate_moves_from_step_to_step_and_the_history_has_that_of_each_epochs_middle(monkeypatch):
+    rates, step = [], keras.Model.train_on_batch
+
+    def noted(model, *arguments, **keywords):
+        rates.append(float(model.optimizer.learning_rate))
+        return step(model, *arguments, **keywords)
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", noted)
+    schedule = {"name": "linear", "warmup": 0}
+    history = trained(training=slice(48), batch_size=24, learning_rate=0.8, schedule=schedule).history
+    assert rates == pytest.approx([0.7, 0.5, 0.3, 0.1])
+    assert [row["learning_rate"] for row in history] == pytest.approx([0.6, 0.2])
+
+
+def test_label_smoothing_makes_a_model_less_certain():
+    """Of three classes, the true one is to get 0.4 + 0.6 / 3 = 0.6."""
+    augmentation = dict.fromkeys(DEFINITION["augmentation"], 0)
+    result = trained(epochs=16, label_smoothing=0.6, augmentation=augmentation, settings={"dropout": 0})
+    assert result.history[-1]["accuracy"] == 1
+    certainty = predict(result.model, stripes()[0], np.arange(72), 16).max(axis=1)
+    assert certainty.mean() == pytest.approx(0.6, abs=0.05)
 
 
 def test_same_seed_same_bits_other_seed_others(tmp_path):
@@ -185,6 +211,8 @@ class StoppedAfter(Checkpoints):
             "optimizer": "sgd",
             "weight_decay": 0.01,
             "schedule": {"name": "step", "warmup": 1, "every": 1, "factor": 0.5},
+            "label_smoothing": 0.1,
+            "mirrored_prediction": True,
         },
         {"optimizer": "rmsprop", "precision": "bfloat16", "weight_decay": 0.01},
         {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
@@ -315,6 +343,18 @@ def test_prediction_pads_the_last_batch_and_keeps_the_order():
     model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
     rows = np.array([5, 90, 3, 17, 40])
     np.testing.assert_allclose(predict(model, images, rows, 4), predict(model, images, rows, 5), atol=1e-6)
+
+
+def test_a_mirrored_prediction_is_the_mean_of_the_image_and_its_mirror_image():
+    images, _ = stripes()
+    images = np.concatenate([images, images[:, :, ::-1]])
+    model = build_model("cnn", (32, 32, 1), 3, {"width": 0.05})
+    rows = np.array([5, 90, 3])
+    plain, of_mirror_images = predict(model, images, rows, 2), predict(model, images, rows + 96, 2)
+    assert np.abs(plain - of_mirror_images).max() > 1e-4
+    np.testing.assert_allclose(
+        predict(model, images, rows, 2, mirrored=True), (plain + of_mirror_images) / 2, atol=1e-6
+    )
 
 
 def test_early_stopping_monitors_its_own_rows_and_keeps_their_best_epoch():

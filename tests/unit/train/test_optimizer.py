@@ -10,17 +10,21 @@ from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        ({"name": "constant", "warmup": 0}, [1, 1, 1, 1]),
-        ({"name": "constant", "warmup": 3}, [0.25, 0.5, 0.75, 1]),
-        ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
-        ({"name": "step", "warmup": 1, "every": 2, "factor": 0.1}, [0.5, 1, 1, 0.1]),
-        ({"name": "cosine", "warmup": 0}, [1, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]),
-        ({"name": "cosine", "warmup": 1}, [0.5, 1, 0.75, 0.25]),
+        ({"name": "constant", "warmup": 0}, {0: 1, 0.5: 1, 4: 1}),
+        ({"name": "constant", "warmup": 2}, {0: 0, 0.5: 0.25, 1: 0.5, 2: 1, 4: 1}),
+        ({"name": "linear", "warmup": 0}, {0: 1, 0.5: 0.875, 1: 0.75, 4: 0}),
+        ({"name": "linear", "warmup": 0.5}, {0: 0, 0.25: 0.5, 0.5: 1, 2.25: 0.5, 4: 0}),
+        ({"name": "linear", "warmup": 5}, {0: 0, 4: 0.8}),
+        ({"name": "step", "warmup": 0, "every": 2, "factor": 0.1}, {0: 1, 1.9: 1, 2: 0.1, 3.9: 0.1, 4: 0.01}),
+        ({"name": "step", "warmup": 1, "every": 2, "factor": 0.1}, {0: 0, 1: 1, 2.9: 1, 3: 0.1}),
+        ({"name": "cosine", "warmup": 0}, {0: 1, 1: 0.5 + math.sqrt(0.125), 2: 0.5, 4: 0}),
+        ({"name": "cosine", "warmup": 1}, {0: 0, 0.5: 0.5, 1: 1, 2: 0.75, 3: 0.25, 4: 0}),
     ],
 )
 def test_learning_rates(schedule, expected):
     definition = {"learning_rate": 1.0, "epochs": 4, "schedule": {"every": 1, "factor": 1, **schedule}}
-    assert [learning_rate(definition, epoch) for epoch in range(4)] == pytest.approx(expected)
+    rates = {epochs: learning_rate(definition, epochs) for epochs in expected}
+    assert rates == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
