@@ -29,13 +29,19 @@ def learning_rate(definition: dict, epochs: float) -> float:
 
 
 def make_optimizer(definition: dict):
-    """The definition's Keras optimizer. `sgd` has Nesterov momentum 0.9, the usual choice for this data."""
+    """The definition's Keras optimizer. `sgd` has Nesterov momentum 0.9, the usual choice for this data.
+
+    Weight decay is decoupled, and multiplied by the learning rate. Biases and the scales and shifts of normalizations
+    do not decay (He et al. 2019, arXiv:1812.01187, section 3.1).
+    """
     options = {"learning_rate": definition["learning_rate"]}
     if definition["weight_decay"] > 0 or definition["optimizer"] == "adamw":
         options["weight_decay"] = float(definition["weight_decay"])
     if definition["optimizer"] == "sgd":
         options |= {"momentum": 0.9, "nesterov": True}
-    return keras.optimizers.get({"class_name": definition["optimizer"], "config": options})
+    optimizer = keras.optimizers.get({"class_name": definition["optimizer"], "config": options})
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
 
 
 def class_weights(labels, classes: int, kind: str):

@@ -35,6 +35,19 @@ def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
     assert (made.weight_decay or 0) == weight_decay
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_only_kernels_decay(optimizer):
+    """A step with gradients of zero takes rate times decay off a kernel, and leaves all other weights as they are."""
+    inputs = keras.Input((4, 4, 1))
+    model = keras.Model(inputs, keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3)(inputs)))
+    for weight in model.trainable_variables:
+        weight.assign(keras.ops.ones_like(weight))
+    made = make_optimizer({"optimizer": optimizer, "learning_rate": 0.1, "weight_decay": 0.5})
+    made.apply([keras.ops.zeros_like(weight) for weight in model.trainable_variables], model.trainable_variables)
+    values = {weight.name: float(keras.ops.mean(weight)) for weight in model.trainable_variables}
+    assert values == pytest.approx({"kernel": 0.95, "bias": 1, "gamma": 1, "beta": 1})
+
+
 def test_sgd_has_nesterov_momentum():
     """Two steps by hand: a velocity v = 0.9 v - 0.1 gradient, and a move of 0.9 v - 0.1 gradient."""
     weight = keras.Variable([0.0])
