@@ -193,7 +193,8 @@ def test_the_held_out_test_scores_the_predictions_beside_it(results, model):
             assert found.loc["single", "value"] == pytest.approx(single.mean())
             assert found.loc["single", "minimum"] == pytest.approx(single.min())
             assert (found["rows"] == chosen.sum()).all()
-            assert (found["low"] <= found["value"]).all() and (found["value"] <= found["high"]).all()
+            # Where all images are right, or all wrong, there is no interval.
+            assert not ((found["value"] < found["low"]) | (found["value"] > found["high"])).any()
 
 
 @pytest.mark.parametrize("model", MODELS)
