@@ -104,14 +104,19 @@ TIMING = {"epoch": EPOCH, "seconds": AMOUNT, "images_per_second": AMOUNT, "valid
 PREDICTIONS = {"index": INDEX, "label": COUNT}
 # M/held_out_predictions.csv, one row per sample that is not for training; then the probabilities, averaged over the
 # folds. `in_training` is 1 if a copy of the image is among the training samples, and 0 if not.
-HELD_OUT_PREDICTIONS = {"index": INDEX, "label": COUNT, "usage": TEXT, "in_training": COUNT}
+HELD_OUT_PREDICTIONS = {
+    "index": INDEX,
+    "label": COUNT,
+    "usage": Kind("str", choices=USAGES[1:]),
+    "in_training": Kind("int64", 0, 1),
+}
 # M/held_out_metrics.csv, one row for each usage, each kind of images and of predictions, and each measure. `images` is
 # all, or without_copies: those without a copy among the training samples. `predictions` are those of single models,
 # each of one fold, and `value` is the mean over the folds then; those of the ensemble, which averages the
 # probabilities; or the difference ensemble - single. `standard_deviation`, `minimum` and `maximum` are over the folds,
 # and stand with single models. `rows` counts the images, `groups` those that differ.
 HELD_OUT_METRICS = {
-    "usage": TEXT,
+    "usage": Kind("str", choices=USAGES[1:]),
     "images": Kind("str", choices=("all", "without_copies")),
     "predictions": Kind("str", choices=("single", "ensemble", "difference")),
     "measure": TEXT,
