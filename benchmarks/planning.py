@@ -44,8 +44,13 @@ BARE_RULES = {
     "plot_comparison": (["MODELS/metrics.csv", "comparison.csv"], ["comparison.png"]),
     "predict_held_out": (
         ["{model}/folds/FOLDS/model.keras", "data/images.npy", "data/samples.csv"],
-        ["{model}/held_out_predictions.csv"],
+        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy"],
     ),
+    "score_held_out": (
+        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy", "data/samples.csv"],
+        ["{model}/held_out_metrics.csv"],
+    ),
+    "plot_held_out": (["{model}/held_out_metrics.csv", "{model}/summary.csv"], ["{model}/held_out.png"]),
     "compute_saliency": (
         ["{model}/folds/00/model.keras", "data/images.npy", "data/samples.csv", "data/folds.csv"],
         ["{model}/saliency.npz"],
@@ -63,7 +68,7 @@ BARE_HEAD = """
 MODELS = ["cnn", "fc", "fc_dropout"]
 FOLDS = [f"{fold:02d}" for fold in range(20)]
 OF_EVERY_MODEL = ["architecture.txt", "accuracy.png", "confusion_matrix.png", "summary.csv", "saliency.png"]
-OF_EVERY_MODEL.append("held_out_predictions.csv")
+OF_EVERY_MODEL.append("held_out.png")
 
 
 wildcard_constraints:

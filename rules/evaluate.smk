@@ -16,7 +16,11 @@ rule evaluate:
         ),
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
-        expand(f"{MODEL_RESULTS}/held_out_predictions.csv", model=MODELS if config["data"]["held_out"] else []),
+        expand(
+            f"{MODEL_RESULTS}/held_out{{file}}",
+            model=MODELS if config["data"]["held_out"] else [],
+            file=["_predictions.csv", "_probabilities.npy", "_metrics.csv", ".png"],
+        ),
 
 
 rule plot_accuracy:
@@ -225,6 +229,7 @@ rule predict_held_out:
         samples=data_file("samples.csv", "predict_held_out"),
     output:
         predictions=f"{MODEL_RESULTS}/held_out_predictions.csv",
+        probabilities=f"{MODEL_RESULTS}/held_out_probabilities.npy",
     log:
         f"{RESULTS}/logs/predict_held_out/{{model}}.log",
     benchmark:
@@ -242,6 +247,57 @@ rule predict_held_out:
         made_from=data_digest,
         code=code("predict_held_out"),
     message:
-        "Predict the held-out rows with the folds of {wildcards.model} together"
+        "Predict the held-out rows with the folds of {wildcards.model}"
     script:
         "../scripts/predict_held_out.py"
+
+
+rule score_held_out:
+    input:
+        predictions=rules.predict_held_out.output.predictions,
+        probabilities=rules.predict_held_out.output.probabilities,
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        metrics=f"{MODEL_RESULTS}/held_out_metrics.csv",
+    log:
+        f"{RESULTS}/logs/score_held_out/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_held_out/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        folds=FOLDS,
+        classes=CLASSES,
+        seed=config["seed"],
+        code=code("score_held_out"),
+    message:
+        "Score {wildcards.model} on the held-out rows"
+    script:
+        "../scripts/score_held_out.py"
+
+
+rule plot_held_out:
+    input:
+        metrics=rules.score_held_out.output.metrics,
+        summary=rules.score_model.output.summary,
+    output:
+        report(
+            f"{MODEL_RESULTS}/held_out.png",
+            caption="../report/held_out.rst",
+            category="Held-out images",
+            labels={"model": "{model}", "figure": "held-out images"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_held_out/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_held_out/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_held_out"),
+    message:
+        "Draw the accuracy of {wildcards.model} on the held-out rows"
+    script:
+        "../scripts/plot_held_out.py"

@@ -2,24 +2,20 @@
 
 from fercv.workflow.jobs import run
 
-import logging
-
 import numpy as np
 import pandas as pd
 
 from fercv.data.arrays import open_images
 from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_training, read_table, write_table
 from fercv.engine.setup import set_up
-from fercv.nets.models import load_model, predict
+from fercv.nets.models import load_models, predict
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
 
-log = logging.getLogger("fercv")
-
 
 def main(snakemake):
-    """Write held_out_predictions.csv: the folds' averaged probabilities of each row.
+    """Write held_out_predictions.csv, the folds' averaged probabilities of each row, and held_out_probabilities.npy.
 
     `in_training` is 1 where an exact copy of the image is among the training rows: the models have seen it.
     """
@@ -33,19 +29,17 @@ def main(snakemake):
         )
     samples["in_training"] = samples["duplicate_group"].isin(samples.loc[~held_out, "duplicate_group"]).astype(int)
     rows = samples.loc[held_out, list(HELD_OUT_PREDICTIONS)].reset_index(drop=True)
-    total = np.zeros((len(rows), len(snakemake.params.classes)))
-    for path in snakemake.input.models:
-        model = load_model(path, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:])
-        total += predict(model, images, rows["index"].to_numpy(), batch_size=256)
-    mean = pd.DataFrame(total / len(snakemake.input.models), columns=snakemake.params.classes)
-    for usage, part in rows.groupby("usage"):
-        right = mean.loc[part.index].to_numpy().argmax(axis=1) == part["label"]
-        unseen = right[part["in_training"] == 0]
-        of_unseen = f"{unseen.mean():.4f} on the {len(unseen)}" if len(unseen) else "there are none"
-        log.info(
-            "%s: accuracy %.4f on %d rows of %s, %s without a copy in training",
-            snakemake.wildcards.model, right.mean(), len(part), usage, of_unseen,
-        )  # fmt: skip
+    # One after the other, so that one model is in memory at a time.
+    of_folds = np.stack(
+        [
+            predict(model, images, rows["index"].to_numpy(), batch_size=256)
+            for model in load_models(
+                snakemake.input.models, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:]
+            )
+        ]
+    )
+    mean = pd.DataFrame(of_folds.mean(axis=0, dtype=np.float64), columns=snakemake.params.classes)
+    np.save(snakemake.output.probabilities, of_folds)
     write_table(pd.concat([rows, mean], axis=1), snakemake.output.predictions)
 
 

@@ -1,7 +1,8 @@
 """Check that a finished demo shows what it promises: `python tests/check_demo.py results/demo`.
 
 Balanced accuracy (mean over the folds) of at least 0.5 for cnn and 0.3 for fc, and every class predicted at least once
-in every model's pooled confusion matrix.
+in every model's pooled confusion matrix. On the held-out images, the ensemble of each model's folds is at least as
+accurate as these are on average, and its log loss is at most theirs.
 """
 
 import sys
@@ -20,9 +21,13 @@ def main(demo: Path) -> int:
         accuracy, promised = summary.loc["balanced_accuracy", "mean"], PROMISED.get(model, 0)
         predicted = pd.read_csv(demo / model / "confusion_matrix.csv", index_col="true").sum()
         never = list(predicted.index[predicted == 0])
+        held_out = pd.read_csv(demo / model / "held_out_metrics.csv")
+        gains = held_out[held_out["predictions"] == "difference"].groupby("measure")["value"]
+        more, loss = gains.min()["accuracy"], gains.max()["log_loss"]
         for holds, text in [
             (accuracy >= promised, f"balanced accuracy {accuracy:.3f}, promised {promised}"),
             (not never, f"classes never predicted: {', '.join(never) or 'none'}"),
+            (more >= 0 and loss <= 0, f"the ensemble gains at least {more:.3f} in accuracy, {-loss:.3f} in log loss"),
         ]:
             print("ok    " if holds else "FAILED", f"{model}: {text}")
             failed += not holds

@@ -11,6 +11,23 @@ VERY_LONG_NAMES = [f"{'averylongnamewithoutaspace' * 3}"[:73] + f"-{number:03d}"
 LONG_NAMES = [f"an expression of rather long name {number}" for number in range(20)]
 
 
+def held_out_tables(usages=("PublicTest", "PrivateTest"), intervals=True, copies=True):
+    reach = 0.03 if intervals else np.nan
+    summary = pd.DataFrame(
+        [("accuracy", 0.7, 0.7 - reach, 0.7 + reach, 0.6, 0.75), ("balanced_accuracy", 0.6, 0.5, 0.7, 0.5, 0.8)],
+        columns=["measure", "mean", "low", "high", "minimum", "maximum"],
+    )
+    rows = [
+        (usage, images, predictions, measure, value, value - reach, value + reach, lowest, value + 0.1, number)
+        for usage in usages
+        for images, number in [("all", 1200), ("without_copies", 1100)][: 1 + copies]
+        for predictions, value, lowest in [("single", 0.65, 0.5), ("ensemble", 0.72, np.nan)]
+        for measure in ("accuracy", "balanced_accuracy")
+    ]
+    columns = ["usage", "images", "predictions", "measure", "value", "low", "high", "minimum", "maximum", "rows"]
+    return summary, pd.DataFrame(rows, columns=columns)
+
+
 def random_images(count, size=12):
     return np.random.default_rng(5).integers(0, 256, (count, size, size)).astype(np.uint8)
 
@@ -116,6 +133,11 @@ DRAWINGS = {
     "comparison, names of 64 characters": lambda: evaluate.comparison_figure(
         *comparison_tables([f"{'a_model_with_a_name' * 4}"[:63] + end for end in "ab"])
     ),
+    "held out": lambda: evaluate.held_out_figure(*held_out_tables(), "cnn: cross-validation and held-out images"),
+    "held out, three sets": lambda: evaluate.held_out_figure(
+        *held_out_tables(("PublicTest", "PrivateTest", "Test")), f"{'a_model_with_a_name' * 4}: held-out images"
+    ),
+    "held out, no intervals": lambda: evaluate.held_out_figure(*held_out_tables(("Test",), False, False), "Held out"),
     "saliency": lambda: saliency_of(7),
     "saliency, one image": lambda: saliency_of(1),
     "saliency, long names": lambda: saliency_of(10, LONG_NAMES),

@@ -94,9 +94,9 @@ SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
 SCORES = {
     "pool_confusion", "plot_confusion", "score_model", "plot_accuracy", "list_misclassified", "plot_misclassified",
-    "compare_models", "plot_comparison",
+    "compare_models", "plot_comparison", "plot_held_out",
 }  # fmt: skip
-OF_FC = SCORES | {"train_fold", "predict_held_out", "compute_saliency", "plot_saliency"}
+OF_FC = SCORES | {"train_fold", "predict_held_out", "score_held_out", "compute_saliency", "plot_saliency"}
 
 
 @pytest.mark.parametrize(

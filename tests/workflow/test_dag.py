@@ -26,6 +26,8 @@ ALL = {
     "compare_models": 1,
     "plot_comparison": 1,
     "predict_held_out": 3,
+    "score_held_out": 3,
+    "plot_held_out": 3,
     "compute_saliency": 3,
     "plot_saliency": 3,
     "ascend_filters": 2,
@@ -58,6 +60,7 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
             "comparison.png",
             DATA | {"train_fold": 60, "pool_confusion": 3, "score_model": 3, "compare_models": 1, "plot_comparison": 1},
         ),
+        ("fc/held_out_metrics.csv", DATA | {"train_fold": 20, "predict_held_out": 1, "score_held_out": 1}),
         ("data/samples.png", {"prepare_dataset": 1, "plot_samples": 1}),
         ("fc/architecture.txt", {"summarize_architecture": 1}),
     ],
@@ -68,7 +71,7 @@ def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
 
 def test_no_held_out_rows_no_prediction_of_them(workflow):
     jobs = workflow.jobs(configfile=None, overlay={"data": {"held_out": False}})
-    assert jobs == {rule: count for rule, count in ALL.items() if rule != "predict_held_out"}
+    assert jobs == {rule: count for rule, count in ALL.items() if not rule.endswith("_held_out")}
 
 
 def test_the_truth_is_known_of_the_built_in_faces_alone(workflow):

@@ -16,6 +16,7 @@ from helpers import Workflow
 from fercv.data.tables import (
     COMPARISON,
     FOLDS,
+    HELD_OUT_METRICS,
     HELD_OUT_PREDICTIONS,
     HISTORY,
     METRICS,
@@ -167,8 +168,33 @@ def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
     trained = set(samples.loc[samples["usage"] == "Training", "duplicate_group"])
     assert list(table["in_training"]) == [int(group in trained) for group in samples.loc[rows, "duplicate_group"]]
     models = [load_model(results / "cnn" / "folds" / fold / "model.keras") for fold in ("00", "01")]
-    expected = np.mean([predict(model, images, rows, 64) for model in models], axis=0)
-    np.testing.assert_allclose(table[CLASSES], expected, atol=1e-5)
+    expected = np.array([predict(model, images, rows, 64) for model in models])
+    np.testing.assert_allclose(table[CLASSES], expected.mean(axis=0), atol=1e-5)
+    of_folds = np.load(results / "cnn" / "held_out_probabilities.npy")
+    assert (of_folds.dtype, of_folds.shape) == (np.float32, (2, len(rows), 7))
+    np.testing.assert_allclose(of_folds, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_held_out_test_scores_the_predictions_beside_it(results, model):
+    predictions = read_table(results / model / "held_out_predictions.csv", HELD_OUT_PREDICTIONS)
+    of_folds = np.load(results / model / "held_out_probabilities.npy")
+    metrics = read_table(results / model / "held_out_metrics.csv", HELD_OUT_METRICS)
+    assert set(metrics["folds"]) == {2}
+    for usage in ("PublicTest", "PrivateTest"):
+        of_usage, unseen = predictions["usage"] == usage, predictions["in_training"] == 0
+        for images, chosen in (("all", of_usage), ("without_copies", of_usage & unseen)):
+            labels = predictions.loc[chosen, "label"].to_numpy()
+            ensemble = (predictions.loc[chosen, CLASSES].to_numpy().argmax(axis=1) == labels).mean()
+            single = (of_folds[:, chosen].argmax(axis=2) == labels).mean(axis=1)
+            found = metrics[metrics["images"] == images].query("usage == @usage and measure == 'accuracy'")
+            found = found.set_index("predictions")
+            assert found.loc["ensemble", "value"] == pytest.approx(ensemble)
+            assert found.loc["single", "value"] == pytest.approx(single.mean())
+            assert found.loc["single", "minimum"] == pytest.approx(single.min())
+            assert (found["rows"] == chosen.sum()).all()
+            # Where all images are right, or all wrong, there is no interval.
+            assert not ((found["value"] < found["low"]) | (found["value"] > found["high"])).any()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -203,7 +229,7 @@ def test_feature_maps_are_those_of_the_layer(results):
 
 def test_every_picture_is_there_and_of_a_readable_size(results):
     pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
-    one_model = {"accuracy", "confusion_matrix", "misclassified", "saliency"}
+    one_model = {"accuracy", "confusion_matrix", "misclassified", "saliency", "held_out"}
     assert set(pictures) == {
         "data/samples.png",
         "comparison.png",

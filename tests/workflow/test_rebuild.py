@@ -42,22 +42,23 @@ EXPERIMENT = {
     },
 }
 PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
-PLOTS |= {"plot_misclassified": 2, "plot_samples": 1, "plot_comparison": 1}
+PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1}
 SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
 FILTERS = {"ascend_filters": 2, "plot_filters": 2}
 COMPARISON = {"compare_models": 1, "plot_comparison": 1}
 # What follows from the folds of one model, and of both.
 OF_FC = COMPARISON | {
     "plot_accuracy": 1, "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "predict_held_out": 1,
-    "list_misclassified": 1, "plot_misclassified": 1, "compute_saliency": 1, "plot_saliency": 1,
+    "score_held_out": 1, "plot_held_out": 1, "list_misclassified": 1, "plot_misclassified": 1, "compute_saliency": 1,
+    "plot_saliency": 1,
 }  # fmt: skip
 OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
 OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON
 SCORES = COMPARISON | {
     "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "plot_accuracy": 1, "list_misclassified": 1,
-    "plot_misclassified": 1,
+    "plot_misclassified": 1, "plot_held_out": 1,
 }  # fmt: skip
-MISTAKES = {"list_misclassified": 2, "plot_misclassified": 2}
+OF_SAMPLES = {"list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2}
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
@@ -355,7 +356,7 @@ CODE = {
         "fercv/evaluate/intervals.py",
         r"CONFIDENCE = 0\.95",
         "CONFIDENCE = 0.90",
-        {"score_model": 2, "plot_accuracy": 2} | COMPARISON,
+        {"score_model": 2, "plot_accuracy": 2, "score_held_out": 2, "plot_held_out": 2} | COMPARISON,
     ),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
     "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
@@ -624,13 +625,13 @@ def test_without_the_kept_copies_the_same_mistake_retrains_everything(project):
 
 
 def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
-    assert project.jobs("--forcerun", "prepare_dataset") == DATA | MISTAKES
+    assert project.jobs("--forcerun", "prepare_dataset") == DATA | OF_SAMPLES
     assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1}
     project.snakemake("--forcerun", "prepare_dataset")
     assert project.jobs() == {}
     # A setting that is changed at the same time still counts.
     project.configure(lambda config: definition("fc")(config).update(learning_rate=0.01))
-    assert project.jobs("--forcerun", "prepare_dataset") == DATA | {"train_fold": 3} | OF_FC | MISTAKES
+    assert project.jobs("--forcerun", "prepare_dataset") == DATA | {"train_fold": 3} | OF_FC | OF_SAMPLES
 
 
 @pytest.mark.parametrize("name", ["images.npy", "samples.csv", "folds.csv"])

@@ -43,18 +43,47 @@ def open_images(path: str | Path, count: int | None = None) -> np.ndarray:
     Raises:
         InputError: the file holds no such array, or another number of images.
     """
-    try:
-        images = np.load(path, mmap_mode="r")
-    except OSError:
-        raise
-    # NumPy names no exceptions for a damaged file: there are many, and they change.
-    except Exception as error:
-        refuse_file(path, f"is no array of images ({error})")
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 3 or not images.size:
+    images = _open_array(path, "images")
+    if images.dtype != np.uint8 or images.ndim != 3 or not images.size:
         refuse_file(path, "is no array of images, expected uint8 of three axes: image, row, column")
     if count is not None and len(images) != count:
         refuse_file(path, f"has {len(images)} images, but samples.csv beside it has {count} rows")
     return images
+
+
+def read_probabilities(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Read M/held_out_probabilities.npy: what the model of each fold says of each row of M/held_out_predictions.csv.
+
+    Args:
+        path: the file.
+        shape: how many folds, rows and classes there are.
+
+    Returns:
+        float32 (folds, rows, classes).
+
+    Raises:
+        InputError: the file holds no such array, or one of another shape.
+    """
+    probabilities = np.array(_open_array(path, "probabilities"))
+    if probabilities.dtype != np.float32 or SHARE.wrong(probabilities).any():
+        refuse_file(path, f"is no array of probabilities, expected float32 with {SHARE} everywhere")
+    if probabilities.shape != shape:
+        refuse_file(path, f"has the shape {probabilities.shape}, expected {shape}: folds, rows and classes")
+    return probabilities
+
+
+def _open_array(path: str | Path, what: str) -> np.ndarray:
+    """Open an npy file, memory-mapped. A file that is none is refused; `what` says what it should hold."""
+    try:
+        array = np.load(path, mmap_mode="r")
+    except OSError:
+        raise
+    # NumPy names no exceptions for a damaged file: there are many, and they change.
+    except Exception as error:
+        refuse_file(path, f"is no array of {what} ({error})")
+    if not isinstance(array, np.ndarray):
+        refuse_file(path, f"is no array of {what}")
+    return array
 
 
 def read_arrays(

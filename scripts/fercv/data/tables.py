@@ -104,7 +104,32 @@ TIMING = {"epoch": EPOCH, "seconds": AMOUNT, "images_per_second": AMOUNT, "valid
 PREDICTIONS = {"index": INDEX, "label": COUNT}
 # M/held_out_predictions.csv, one row per sample that is not for training; then the probabilities, averaged over the
 # folds. `in_training` is 1 if a copy of the image is among the training samples, and 0 if not.
-HELD_OUT_PREDICTIONS = {"index": INDEX, "label": COUNT, "usage": TEXT, "in_training": COUNT}
+HELD_OUT_PREDICTIONS = {
+    "index": INDEX,
+    "label": COUNT,
+    "usage": Kind("str", choices=USAGES[1:]),
+    "in_training": Kind("int64", 0, 1),
+}
+# M/held_out_metrics.csv, one row for each usage, each kind of images and of predictions, and each measure. `images` is
+# all, or without_copies: those without a copy among the training samples. `predictions` are those of single models,
+# each of one fold, and `value` is the mean over the folds then; those of the ensemble, which averages the
+# probabilities; or the difference ensemble - single. `standard_deviation`, `minimum` and `maximum` are over the folds,
+# and stand with single models. `rows` counts the images, `groups` those that differ.
+HELD_OUT_METRICS = {
+    "usage": Kind("str", choices=USAGES[1:]),
+    "images": Kind("str", choices=("all", "without_copies")),
+    "predictions": Kind("str", choices=("single", "ensemble", "difference")),
+    "measure": TEXT,
+    "value": Kind("float64"),
+    "low": NUMBER,
+    "high": NUMBER,
+    "standard_deviation": NUMBER,
+    "minimum": NUMBER,
+    "maximum": NUMBER,
+    "folds": COUNT,
+    "rows": COUNT,
+    "groups": COUNT,
+}
 # M/misclassified.csv, one row per validation sample whose predicted class is not the recorded one, the most confident
 # mistake first. `true` and `predicted` are names of classes, `probability` is that of the predicted class, and `fold`
 # the name of the fold whose model predicted it. It may have no rows.
@@ -260,24 +285,30 @@ def refuse_file(path: str | Path, text: str) -> NoReturn:
 
 
 def read_predictions(
-    path: str | Path, classes: Sequence[str], *, samples: int | None = None, content: bytes | None = None
+    path: str | Path,
+    classes: Sequence[str],
+    *,
+    columns: Mapping[str, Kind] = PREDICTIONS,
+    samples: int | None = None,
+    content: bytes | None = None,
 ) -> pd.DataFrame:
-    """Read M/folds/<fold>/predictions.csv.
+    """Read M/folds/<fold>/predictions.csv, or M/held_out_predictions.csv.
 
     Args:
         path: the csv.
         classes: the names of the classes.
+        columns: what stands before the probabilities: PREDICTIONS or HELD_OUT_PREDICTIONS.
         samples: how many samples there are, where that is known.
         content: the file's bytes, where they have been read already.
 
     Returns:
-        index, label, then a probability for each class, in the order of `classes`, whatever their order in the file.
+        `columns`, then a probability for each class, in the order of `classes`, whatever their order in the file.
 
     Raises:
         InputError: as `read_table`, and where the file has a column of no class, or a row's probabilities do not sum to
             1.
     """
-    kinds = PREDICTIONS | dict.fromkeys(classes, SHARE)
+    kinds = columns | dict.fromkeys(classes, SHARE)
     below = {"label": len(classes)} | ({} if samples is None else {"index": samples})
     table = read_table(path, kinds, below=below, content=content)
     for name in table.columns:

@@ -25,9 +25,14 @@ def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Average the cross-entropy of the true classes: minus the natural logarithm of their probabilities.
+    """Average the cross-entropy of the true classes, see `losses`: nats per sample."""
+    return float(losses(labels, probabilities).mean())
 
-    These are the numbers of scikit-learn's `log_loss` for float32: every probability is first brought into the range
+
+def losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The cross-entropy of the true class of each sample: minus the natural logarithm of its probability.
+
+    Their mean is that of scikit-learn's `log_loss` for float32: every probability is first brought into the range
     from 1.2e-7, float32's epsilon, to 1 - 1.2e-7. A probability of 0 therefore costs 15.9 nats.
 
     Args:
@@ -35,13 +40,11 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
         probabilities: (n, classes); they are converted to float32.
 
     Returns:
-        Nats per sample; NaN where a probability is NaN or infinite, which scikit-learn would refuse.
+        float64 (n,), nats; NaN where a probability of the sample is NaN or infinite, which scikit-learn would refuse.
     """
     probabilities, epsilon = np.asarray(probabilities, dtype=np.float32), np.finfo(np.float32).eps
-    if not np.isfinite(probabilities).all():
-        return float("nan")
     of_true_classes = np.clip(probabilities[np.arange(len(labels)), labels], epsilon, 1 - epsilon)
-    return float(-np.log(of_true_classes.astype(np.float64)).mean())
+    return np.where(np.isfinite(probabilities).all(axis=1), -np.log(of_true_classes.astype(np.float64)), np.nan)
 
 
 def predicted_classes(predictions: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:

@@ -15,6 +15,7 @@ from fercv.figures.drawing import (
     BLUE,
     GREY,
     INK,
+    LIGHT_GREY,
     STYLE,
     VERMILLION,
     WIDTH,
@@ -342,14 +343,27 @@ def _draw_differences(axes, pairs, differences):
 
 def _comparison_legend(chance, interval):
     handles = [Line2D([], [], color=GREY, ls="", marker="o", ms=4, alpha=0.6, label="one fold")]
-    for _, name, colour, marker, _ in MEASURES:
-        text = f"{name.lower()}: mean, {interval}"
-        handles.append(
-            Line2D([], [], color=colour, lw=2.4, marker=marker, ms=MARKER_SIZES[marker], mec="white", label=text)
-        )
+    handles += _measure_handles(f"mean, {interval}")
     levels = f"{chance['accuracy']:.3f}, {chance['balanced_accuracy']:.3f} balanced"
     handles.append(Line2D([], [], label=f"always the most frequent class: {levels}", **CHANCE_LINE))
     return handles
+
+
+def _measure_handles(text):
+    """What the legend says of the marker and the line of each measure."""
+    return [
+        Line2D(
+            [],
+            [],
+            color=colour,
+            lw=2.4,
+            marker=marker,
+            ms=MARKER_SIZES[marker],
+            mec="white",
+            label=f"{name.lower()}: {text}",
+        )
+        for _, name, colour, marker, _ in MEASURES
+    ]
 
 
 def _offsets(number, reach):
@@ -369,6 +383,59 @@ def _write_value(axes, place, text, colour, offset, **alignment):
     edge = [withStroke(linewidth=3, foreground="white")]
     font = {"color": colour, "fontsize": 9, "weight": "bold", "path_effects": edge}
     axes.annotate(text, place, offset, textcoords="offset points", **font, **alignment)
+
+
+@style.context(STYLE)
+def held_out_figure(summary, metrics, title):
+    """Accuracy and balanced accuracy of the cross-validation and, below it, of each set of held-out images.
+
+    A line of its own each: the folds' models, with their mean, its interval and their range, and the ensemble.
+
+    Args:
+        summary: DataFrame with the columns measure, mean, low, high, minimum, maximum: the cross-validation.
+        metrics: DataFrame with the columns usage, images ("all" or "without_copies"), predictions ("single",
+            "ensemble"; others are not drawn), measure, value, low, high, minimum, maximum, rows. Sets of images stand
+            in the order of their first row. low and high may be NaN: no interval is drawn then.
+        title: heading of the figure.
+    """
+    lines = [("cross-validation,\neach fold's own images", summary.rename(columns={"mean": "value"}))]
+    borders = []
+    for (usage, images), of_set in metrics.groupby(["usage", "images"], sort=False):
+        borders.append(len(lines) - 0.5)
+        rows = f"{of_set['rows'].iloc[0]:,} {'images' if images == 'all' else 'without copies'}"
+        for predictions, name in (("single", "single models"), ("ensemble", "ensemble")):
+            lines.append((f"{usage}, {name},\n{rows}", of_set[of_set["predictions"] == predictions]))
+    figure = Figure(figsize=(WIDTH, 0.52 * len(lines) + 1.9))
+    first = None
+    for column, series in enumerate(MEASURES):
+        axes = figure.add_subplot(1, 2, column + 1, sharex=first, sharey=first)
+        axes.tick_params(axis="y", length=0, labelleft=column == 0)
+        for position, (_, table) in enumerate(lines):
+            row = table[table["measure"] == series.column].iloc[0]
+            if math.isfinite(row["minimum"]):
+                axes.plot([row["minimum"], row["maximum"]], [position, position], **_range_line(series.colour))
+            _draw_interval(axes, row.rename({"value": "mean"}), position, series)
+            place = (row["value"], position)
+            _write_value(axes, place, f"{row['value']:.3f}", series.colour, (0, 5), ha="center", va="bottom")
+        for border in borders:
+            axes.axhline(border, color=LIGHT_GREY, lw=0.8)
+        axes.set_title(series.name)
+        axes.grid(axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        first = first or axes
+    first.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=9)
+    first.set_ylim(len(lines) - 0.5, -0.75)
+    first.margins(x=0.1)
+    handles = _measure_handles("95 % interval")
+    handles.append(Line2D([], [], label="lowest to highest fold", **_range_line(GREY)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    set_heading(figure, title)
+    return figure
+
+
+def _range_line(colour):
+    """How the range of the folds is drawn, in the picture and in its legend."""
+    return {"color": colour, "lw": 1, "alpha": 0.55, "marker": "|", "ms": 6}
 
 
 class Mistakes(NamedTuple):

@@ -6,7 +6,9 @@ import json
 import math
 import os
 import re
+import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from fercv.workflow.messages import did_you_mean
 
 # The earliest date that the zip format knows. In a model file it stands in the place of the time of saving.
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+MENDING = "delete it to have its fold trained again"
 
 
 def build_model(architecture: str, image_shape: tuple[int, int, int], classes: int, settings: dict, layers=None):
@@ -143,12 +146,57 @@ def load_model(
     Raises:
         InputError: the file is no such model, or of another architecture, number of classes or image size.
     """
-    mending = "delete it to have its fold trained again"
+    with _refusing(path):
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if architecture is not None and model.name != architecture:
+        raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {MENDING}")
+    if classes is not None and model.output_shape[-1] != classes:
+        raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {MENDING}")
+    if image_size is not None and not takes_images(model, image_size):
+        raise InputError(
+            f"{path}: a model of inputs of the shape {model.input_shape[1:]}, expected one for images of "
+            f"{image_size[0]} x {image_size[1]} pixels; {MENDING}"
+        )
+    return model
+
+
+def load_models(paths: Iterable, *expected):
+    """Load saved models one after the other, each as `load_model` does, with its refusals.
+
+    The models of the folds differ in their weights alone. So if a file has the configuration of the file before, no
+    model is built of it: the one that is there gets its weights. That one is traced only once, too.
+
+    Args:
+        paths: files in Keras' format.
+        *expected: architecture, classes and image size, as for `load_model`.
+
+    Yields:
+        A model for each path. It may be the same object as before: use it before the next one is taken.
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    model = config = None
+    for path in paths:
+        with _refusing(path), zipfile.ZipFile(path) as saved:
+            before, config = config, saved.read("config.json")
+            if config == before:
+                # Out of the zip, because each step back in an entry reads it again from its start.
+                with tempfile.TemporaryDirectory() as place:
+                    model.load_weights(saved.extract("model.weights.h5", place))
+        if config != before:
+            model = load_model(path, *expected)
+        yield model
+
+
+@contextlib.contextmanager
+def _refusing(path):
+    """Within this context, an error says that the file is no model of ours; other causes stay as they are."""
     try:
         # Keras chooses the format by the suffix of the name, and files of other formats may hold pickles.
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip file")
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        yield
     except (MemoryError, native.OUT_OF_MEMORY):
         raise
     except Exception as error:
@@ -157,17 +205,7 @@ def load_model(
             raise
         reason = " ".join(str(error).split())
         reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
-        raise InputError(f"{path}: no model that this program saved ({reason}); {mending}") from None
-    if architecture is not None and model.name != architecture:
-        raise InputError(f"{path}: a model of the architecture {model.name}, expected {architecture}; {mending}")
-    if classes is not None and model.output_shape[-1] != classes:
-        raise InputError(f"{path}: a model of {model.output_shape[-1]} classes, expected {classes}; {mending}")
-    if image_size is not None and not takes_images(model, image_size):
-        raise InputError(
-            f"{path}: a model of inputs of the shape {model.input_shape[1:]}, expected one for images of "
-            f"{image_size[0]} x {image_size[1]} pixels; {mending}"
-        )
-    return model
+        raise InputError(f"{path}: no model that this program saved ({reason}); {MENDING}") from None
 
 
 def takes_images(model, image_size: tuple[int, int]) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fercv.data.arrays import FILTERS, SALIENCY, open_images, read_arrays
+from fercv.data.arrays import FILTERS, SALIENCY, open_images, read_arrays, read_probabilities
 from fercv.workflow.errors import InputError
 
 
@@ -55,6 +55,21 @@ def test_a_missing_file_is_no_damaged_file(tmp_path):
         open_images(tmp_path / "images.npy")
     with pytest.raises(FileNotFoundError):
         read_arrays(tmp_path / "filters.npz", FILTERS)
+
+
+def test_probabilities_come_back_and_others_are_refused(tmp_path):
+    path = tmp_path / "held_out_probabilities.npy"
+    probabilities = np.full((2, 3, 4), 0.25, np.float32)
+    np.save(path, probabilities)
+    np.testing.assert_array_equal(read_probabilities(path, (2, 3, 4)), probabilities)
+    said = refusal_of(path, lambda: read_probabilities(path, (2, 3, 5)))
+    assert "has the shape (2, 3, 4), expected (2, 3, 5)" in said
+    for wrong in (probabilities.astype(np.float64), probabilities + 1, probabilities * np.nan, probabilities > 2):
+        np.save(path, wrong)
+        assert "is no array of probabilities" in refusal_of(path, lambda: read_probabilities(path, (2, 3, 4)))
+    np.savez(tmp_path / "arrays.npz", probabilities)
+    (tmp_path / "arrays.npz").rename(path)
+    assert "is no array of probabilities" in refusal_of(path, lambda: read_probabilities(path, (2, 3, 4)))
 
 
 def filters(**other):

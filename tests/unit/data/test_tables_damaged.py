@@ -7,6 +7,7 @@ import pytest
 from fercv.data.tables import (
     COMPARISON,
     FOLDS,
+    HELD_OUT_PREDICTIONS,
     HISTORY,
     METRICS,
     SAMPLES,
@@ -154,3 +155,24 @@ def test_probabilities_go_by_the_names_of_their_columns(tmp_path):
     unordered = good_predictions()[["sad", "index", "happy", "label", "angry"]]
     assert fold_measures(unordered, CLASSES) == fold_measures(good_predictions(), CLASSES)
     assert fold_measures(unordered, CLASSES)["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("usage", "Training", "row 2: usage is 'Training', expected one of 'PublicTest', 'PrivateTest', 'Test'"),
+        ("in_training", "2", "row 2: in_training is '2', expected a whole number from 0 to 1"),
+        ("index", "12", "row 2: index is '12', expected a whole number from 0 to 11"),
+        ("happy", "0.5", "row 2: the probabilities sum to 0.75, expected 1"),
+    ],
+)
+def test_held_out_predictions_that_were_changed_are_refused(tmp_path, column, value, said):
+    table = good_predictions()
+    table.insert(2, "usage", "Test")
+    table.insert(3, "in_training", 0)
+    path = tmp_path / "held_out_predictions.csv"
+    write_table(table, path)
+    read = read_predictions(path, CLASSES, columns=HELD_OUT_PREDICTIONS, samples=12)
+    assert list(read.columns) == [*HELD_OUT_PREDICTIONS, *CLASSES]
+    path.write_text(cell(2, column, value)(path.read_text()))
+    assert said in refusal_of(path, lambda: read_predictions(path, CLASSES, columns=HELD_OUT_PREDICTIONS, samples=12))

@@ -8,6 +8,7 @@ from drawings import (
     accuracy_tables,
     comparison_tables,
     confusion_of,
+    held_out_tables,
     mistakes_of,
     random_images,
     texts_of,
@@ -130,6 +131,32 @@ def test_the_level_of_chance_is_drawn_and_named():
         assert any(list(line.get_xdata()) == [level, level] for line in axes.lines)
         assert axes.get_xlim()[0] < level
     assert "always the most frequent class: 0.250, 0.143 balanced" in texts_of(figure)
+
+
+def test_held_out_images_stand_below_the_cross_validation():
+    figure = evaluate.held_out_figure(*held_out_tables(), "cnn")
+    accuracy, balanced = figure.axes
+    assert [label.get_text().replace("\n", " ") for label in accuracy.get_yticklabels()] == [
+        "cross-validation, each fold's own images",
+        *("PublicTest, single models, 1,200 images", "PublicTest, ensemble, 1,200 images"),
+        *("PublicTest, single models, 1,100 without copies", "PublicTest, ensemble, 1,100 without copies"),
+        *("PrivateTest, single models, 1,200 images", "PrivateTest, ensemble, 1,200 images"),
+        *("PrivateTest, single models, 1,100 without copies", "PrivateTest, ensemble, 1,100 without copies"),
+    ]
+    assert [text.get_text() for text in accuracy.texts] == ["0.700", *["0.650", "0.720"] * 4]
+    assert [text.get_text() for text in balanced.texts] == ["0.600", *["0.650", "0.720"] * 4]
+    drawn = [list(line.get_xdata()) for line in accuracy.lines if list(line.get_ydata()) == [1, 1]]
+    np.testing.assert_allclose(drawn, [[0.5, 0.75], [0.62, 0.68]])
+
+
+def test_of_held_out_images_no_interval_and_no_copies_are_claimed_that_there_are_not():
+    accuracy = evaluate.held_out_figure(*held_out_tables(("Test",), False, False), "fc").axes[0]
+    assert [label.get_text().split(",")[0] for label in accuracy.get_yticklabels()] == [
+        "cross-validation",
+        "Test",
+        "Test",
+    ]
+    assert [list(line.get_xdata()) for line in accuracy.lines if list(line.get_ydata()) == [2, 2]] == []
 
 
 @pytest.mark.parametrize("mean", [-0.117, -0.004, 0.0, 0.004, 0.117])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.nets.models import build_model, load_model, save_model, summary_text
+from fercv.nets.models import build_model, load_model, load_models, predict, save_model, summary_text
 from fercv.workflow.errors import InputError
 
 
@@ -174,6 +174,62 @@ def test_a_model_of_several_inputs_or_of_images_of_any_size_is_refused(tmp_path)
         model.save(tmp_path / "model.keras")
         with pytest.raises(InputError, match="expected one for images of 8 x 8 pixels"):
             load_model(tmp_path / "model.keras", image_size=(8, 8))
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory):
+    """Three model files as folds have them: they differ in their weights."""
+    folder = tmp_path_factory.mktemp("folds")
+    for fold in range(3):
+        keras.utils.set_random_seed(fold)
+        save_model(build_model("cnn", (32, 32, 1), 3, {"width": 0.02}), folder / f"{fold}.keras")
+    return sorted(folder.iterdir())
+
+
+def predictions_of(model):
+    images = np.random.default_rng(1).integers(0, 256, (4, 32, 32), dtype=np.uint8)
+    return predict(model, images, np.arange(4), batch_size=4)
+
+
+def test_models_one_after_the_other_are_those_of_the_files(folds):
+    found = [(model, predictions_of(model)) for model in load_models([*folds, folds[0]], "cnn", 3, (32, 32))]
+    assert len({id(model) for model, _ in found}) == 1
+    expected = [predictions_of(load_model(path)) for path in [*folds, folds[0]]]
+    np.testing.assert_array_equal([predictions for _, predictions in found], expected)
+    assert not np.array_equal(expected[0], expected[1])
+
+
+def test_a_model_of_other_layers_among_the_others_is_built(tmp_path, folds):
+    """The settings of a definition may differ between the files of two runs; the architecture's name is the same."""
+    layers = keras.layers
+    inputs = layers.Input((32, 32, 1))
+    outputs = layers.Dense(3, activation="softmax")(layers.Flatten()(inputs))
+    save_model(keras.Model(inputs, outputs, name="cnn"), tmp_path / "other.keras")
+    paths = [folds[0], tmp_path / "other.keras", folds[1]]
+    for path, model in zip(paths, load_models(paths, "cnn", 3, (32, 32)), strict=True):
+        np.testing.assert_array_equal(predictions_of(model), predictions_of(load_model(path)))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_pickle, write_truncated, write_nothing, write_without_weights, write_cut_weights, write_no_hdf5],
+    ids=["pickle", "truncated", "nothing", "no weights", "weights cut", "weights no hdf5"],
+)
+def test_the_file_that_is_no_model_of_ours_is_named_among_the_others(tmp_path, folds, write):
+    path, mark = tmp_path / "model.keras", tmp_path / "mark"
+    write(path, folds[1], mark)
+    with pytest.raises(InputError, match=r"model\.keras: no model that this program saved \(.*; delete it") as caught:
+        list(load_models([folds[0], path, folds[2]], "cnn", 3, (32, 32)))
+    assert "\n" not in str(caught.value)
+    assert not mark.exists()
+
+
+def test_a_model_of_another_size_or_architecture_among_the_others_is_refused(tmp_path, saved, folds):
+    save_model(build_model("cnn", (32, 40, 1), 3, {"width": 0.02}), tmp_path / "wide.keras")
+    with pytest.raises(InputError, match=r"wide\.keras: a model of inputs of the shape \(32, 40, 1\), expected"):
+        list(load_models([folds[0], tmp_path / "wide.keras"], "cnn", 3, (32, 32)))
+    with pytest.raises(InputError, match="a model of the architecture fc, expected cnn"):
+        list(load_models([folds[0], saved], "cnn", 3, (32, 32)))
 
 
 class Wildcards(tuple):
