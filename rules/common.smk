@@ -138,6 +138,12 @@ def architecture(wildcards):
 
 
 @told
+def mirrored_prediction(wildcards):
+    """Whether the model of the wildcards averages its predictions over an image and its mirror image."""
+    return definition(wildcards)["mirrored_prediction"]
+
+
+@told
 def architecture_settings(wildcards):
     """Settings of the architecture of the wildcards' model."""
     return definition(wildcards)["settings"]

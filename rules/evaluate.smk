@@ -244,6 +244,7 @@ rule predict_held_out:
     params:
         classes=CLASSES,
         architecture=architecture,
+        mirrored=mirrored_prediction,
         made_from=data_digest,
         code=code("predict_held_out"),
     message:

@@ -32,7 +32,7 @@ def main(snakemake):
     # One after the other, so that one model is in memory at a time.
     of_folds = np.stack(
         [
-            predict(model, images, rows["index"].to_numpy(), batch_size=256)
+            predict(model, images, rows["index"].to_numpy(), 256, snakemake.params.mirrored)
             for model in load_models(
                 snakemake.input.models, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:]
             )

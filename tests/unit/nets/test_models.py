@@ -273,3 +273,25 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
     )  # fmt: skip
     with pytest.raises(InputError, match="expected one for images of 9 x 8 pixels"):
         importlib.import_module(script).main(snakemake)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_held_out_images_are_predicted_as_the_definition_says(tmp_path, saved, mirrored):
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    (tmp_path / "samples.csv").write_text(
+        "index,label,usage,duplicate_group,source\n0,0,Training,0,a\n1,1,Test,1,b\n2,2,Test,2,c\n", encoding="utf-8"
+    )
+    snakemake = SimpleNamespace(
+        input=Files(models=[saved], images=tmp_path / "images.npy", samples=tmp_path / "samples.csv"),
+        output=Files(predictions=tmp_path / "predictions.csv", probabilities=tmp_path / "probabilities.npy"),
+        rule="predict_held_out",
+        wildcards=Wildcards("fc", layer="dense_1"),
+        config={"gpus": {"jobs_per_gpu": 1}},
+        resources={},
+        threads=1,
+        params=SimpleNamespace(architecture="fc", classes=["a", "b", "c"], mirrored=mirrored),
+    )
+    importlib.import_module("predict_held_out").main(snakemake)
+    expected = predict(load_model(saved), images, np.array([1, 2]), 2, mirrored)
+    np.testing.assert_allclose(np.load(tmp_path / "probabilities.npy")[0], expected, atol=1e-6)
