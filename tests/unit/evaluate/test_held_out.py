@@ -62,12 +62,15 @@ def test_the_measures_are_those_of_each_fold_and_of_the_ensemble():
             assert set(together["folds"]) == {4}
 
 
-def test_the_intervals_are_percentiles_of_the_measures_of_drawn_groups(monkeypatch):
+@pytest.mark.parametrize(("number", "pairs"), [(20, True), (8, False)])
+def test_the_intervals_are_percentiles_of_the_measures_of_drawn_groups(monkeypatch, number, pairs):
     monkeypatch.setattr(held_out, "bootstrap_interval", functools.partial(bootstrap_interval, draws=40))
-    table, of_folds, groups = held_out_rows(number=20, usages=("Test",))
+    table, of_folds, groups = held_out_rows(number=number, usages=("Test",))
+    groups = groups if pairs else np.arange(number)
+    different = len(set(groups))
     scored = score_held_out(table, of_folds, groups, CLASSES, 7)
     drawn = {"single": [], "ensemble": [], "difference": []}
-    for draw in np.random.default_rng(derive_seed(7, "Test")).integers(0, 10, (40, 10)):
+    for draw in np.random.default_rng(derive_seed(7, "Test")).integers(0, different, (40, different)):
         rows = np.concatenate([np.flatnonzero(groups == group) for group in draw])
         folds = [measures_of(table.iloc[rows], of_fold[rows]) for of_fold in of_folds]
         single = np.array([[one[measure] for measure in MEASURES] for one in folds]).mean(axis=0)
