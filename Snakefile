@@ -12,6 +12,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from fercv.workflow.ending import Ending
 from fercv.workflow.finished import remove_recorded
+from fercv.workflow.records import measure_memory_rarely
 from fercv.workflow.start import check_config_file, prepare, restore_data
 from fercv.workflow.status import Status
 
@@ -51,6 +52,7 @@ rule all:
 
 
 onstart:
+    measure_memory_rarely()
     if workflow.is_main_process:
         status.start(fold_jobs(), logger)
 

@@ -18,7 +18,7 @@ from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import digest_of
 from fercv.workflow.keeping import has_run_with
-from fercv.workflow.planning import as_planned
+from fercv.workflow.planning import PROGRAM, as_planned, program_digest
 from fercv.workflow.settings import fold_names, model_layers
 
 RESULTS = f"results/{config['experiment']}"
@@ -27,6 +27,10 @@ MODELS = config["models"]
 CLASSES = config["data"]["classes"]
 FOLDS = fold_names(config["folds"]["number"])
 BUILT_IN = config["data"]["source"] == "synthetic"
+
+
+# Before any code is read, so that code which changes meanwhile is noticed.
+as_planned(PROGRAM, program_digest(), workflow.remote_exec)
 
 
 def one_of(names):
@@ -254,10 +258,14 @@ def width(wildcards):
     return width_of(architecture_settings(wildcards))
 
 
+# Priority of the jobs for which all others wait, above that of each fold.
+BEFORE_ALL_OTHERS = len(MODELS) + 1
+
+
 @told
-def first_fold_first(wildcards):
-    """Priority: the first fold of each model says how long all will take."""
-    return int(wildcards.fold == FOLDS[0])
+def model_by_model(wildcards):
+    """Priority: first the first fold of each model, which says how long all will take; then one model after another."""
+    return len(MODELS) - (0 if wildcards.fold == FOLDS[0] else 1 + MODELS.index(wildcards.model))
 
 
 @told

@@ -18,6 +18,7 @@ rule prepare_dataset:
         f"{RESULTS}/logs/prepare_dataset.log",
     benchmark:
         f"{RESULTS}/benchmarks/prepare_dataset.jsonl"
+    priority: BEFORE_ALL_OTHERS
     conda:
         "../envs/analysis.yaml"
     resources:
@@ -73,6 +74,7 @@ rule assign_folds:
         f"{RESULTS}/logs/assign_folds.log",
     benchmark:
         f"{RESULTS}/benchmarks/assign_folds.jsonl"
+    priority: BEFORE_ALL_OTHERS
     localrule: True
     conda:
         "../envs/analysis.yaml"

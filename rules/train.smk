@@ -48,7 +48,7 @@ rule train_fold:
         f"{RESULTS}/logs/train_fold/{{model}}_{{fold}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_fold/{{model}}_{{fold}}.jsonl"
-    priority: first_fold_first
+    priority: model_by_model
     conda:
         "../envs/keras.yaml"
     threads: training_threads

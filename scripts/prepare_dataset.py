@@ -16,7 +16,6 @@ import logging
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from fercv.data.check import check_usages
 from fercv.data.reading import duplicate_groups, read_dataset
@@ -96,6 +95,9 @@ def read_samples(data, seed, content):
 
 def stratified_rows(samples, count, seed):
     """Choose `count` rows, each usage and class in its proportion; return their numbers in ascending order."""
+    # Only this needs scikit-learn, whose import takes a second.
+    from sklearn.model_selection import train_test_split
+
     strata = samples["usage"] + "/" + samples["label"].astype(str)
     try:
         chosen, _ = train_test_split(np.arange(len(samples)), train_size=count, stratify=strata, random_state=seed)

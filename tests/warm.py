@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import connection
 from pathlib import Path
+from unittest import mock
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["snakemake.cli", "jsonschema", "warm"])
@@ -158,4 +159,6 @@ def job(asking: socket.socket) -> int:
     sys.modules.pop("sitecustomize", None)
     with contextlib.suppress(ImportError):
         importlib.import_module("sitecustomize")
-    return to_the_end(lambda: runpy.run_path(script, run_name="__main__"))
+    # A script of a rule ends its process at once. This one must still tell the status.
+    with mock.patch.object(os, "_exit", sys.exit):
+        return to_the_end(lambda: runpy.run_path(script, run_name="__main__"))

@@ -58,6 +58,15 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.run().stderr
 
 
+def test_what_others_wait_for_runs_first_then_one_model_after_another(finished):
+    log = min((finished.folder / ".snakemake" / "log").iterdir()).read_text(encoding="utf-8")
+    jobs = re.findall(r"^Job \d+: (.*)$", log, re.MULTILINE)
+    assert "Prepare images and samples" in jobs[:2]
+    folds = [job for job in jobs if job.startswith("Train")]
+    assert sorted(folds[:2]) == ["Train cnn on all folds but 00", "Train fc on all folds but 00"]
+    assert folds[2:] == ["Train cnn on all folds but 01", "Train fc on all folds but 01"]
+
+
 def test_images_and_samples_belong_together(results, samples):
     images = np.load(results / "data" / "images.npy")
     assert (images.dtype, images.shape) == (np.uint8, (280, 48, 48))

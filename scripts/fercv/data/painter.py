@@ -175,6 +175,11 @@ class Painter:
         taper = np.sqrt(np.clip(1 - along**2, 0, 1))
         return self._inside(np.abs(offset) - thickness * taper) * (np.abs(along) < 1)
 
+    def _line(self, darkness: float, along: np.ndarray, offset: np.ndarray, thickness: float) -> None:
+        """Draw a dark line, see `_stroke`. Many expressions lack many lines, whose darkness is 0."""
+        if darkness:
+            self._shade(darkness * self._stroke(along, offset, thickness))
+
     def _bump(self, u: np.ndarray, v: np.ndarray, width: float, height: float) -> np.ndarray:
         return np.exp(-((u / width) ** 2) - (v / height) ** 2)
 
@@ -252,14 +257,15 @@ class Painter:
             self._shade(0.22 * self._bump(u - identity.eye_distance + 0.04, self.v + 0.15, 0.26, 0.14))
             cheek = self._bump(u - 0.42, self.v - 0.22 + 0.06 * expression.cheek, 0.2, 0.14)
             self._shade(-(0.07 + 0.13 * expression.cheek) * cheek)
-            self._shade(0.12 * expression.cheek * self._bump(u - 0.44, self.v - 0.4, 0.2, 0.08))
+            if expression.cheek:
+                self._shade(0.12 * expression.cheek * self._bump(u - 0.44, self.v - 0.4, 0.2, 0.08))
             # From the wing of the nose around the corner of the mouth.
             along = (self.v - 0.38) / 0.2
             line = 0.2 + 0.13 * (along + 1) + 0.05 * (1 - along**2)
-            self._shade((0.1 + 0.5 * expression.fold) * self._stroke(along, u - line, 0.022))
+            self._line(0.1 + 0.5 * expression.fold, along, u - line, 0.022)
             along = (self.v + 0.34 + 0.03 * expression.frown_lines) / 0.13
-            self._shade(0.55 * expression.frown_lines * self._stroke(along, u - 0.045, 0.018))
-        for height in (0.57, 0.66):
+            self._line(0.55 * expression.frown_lines, along, u - 0.045, 0.018)
+        for height in (0.57, 0.66) if expression.forehead_lines else ():
             along = self.u / 0.38
             line = -height - 0.01 + 0.04 * along**2
             self._shade(0.3 * expression.forehead_lines * self.face * self._stroke(along, self.v - line, 0.014))
@@ -283,10 +289,10 @@ class Painter:
         for height in (-0.12, -0.045, 0.03):
             along = u / 0.12
             line = height + 0.05 * along**2
-            self._shade(0.55 * expression.nose_wrinkle * self._stroke(along, self.v - line, 0.018))
+            self._line(0.55 * expression.nose_wrinkle, along, self.v - line, 0.018)
         for side in (-1, 1):
             along = (self.v - 0.1) / 0.13
-            self._shade(0.5 * expression.nose_wrinkle * self._stroke(along, u * side - 0.15 - 0.03 * along, 0.018))
+            self._line(0.5 * expression.nose_wrinkle, along, u * side - 0.15 - 0.03 * along, 0.018)
 
     def _mouth(self) -> None:
         expression, shape = self.expression, self._mouth_shape()
@@ -376,13 +382,13 @@ class Painter:
         lower_line = self._stroke(x, v - lower_edge, 0.014)
         self._shade(0.85 * upper_line)
         self._shade(0.4 * lower_line)
-        self._shade(0.25 * self._stroke(x, v - upper_edge + 0.05, 0.014))
+        self._line(0.25, x, v - upper_edge + 0.05, 0.014)
         # Bags beneath a raised lower lid, crow's feet beside it.
-        self._shade(0.4 * expression.eye_lines * self._stroke(x, v - lower_edge - 0.055 - 0.02 * inner, 0.016))
+        self._line(0.4 * expression.eye_lines, x, v - lower_edge - 0.055 - 0.02 * inner, 0.016)
         for tilt in (-0.5, 0.5):
             along = (x - 1.35) / 0.28
             line = -0.02 + 0.05 * tilt * (along + 1.5)
-            self._shade(0.4 * expression.eye_lines * self._stroke(along, v - line, 0.014))
+            self._line(0.4 * expression.eye_lines, along, v - line, 0.014)
         if expression.tear > 0.35 and side > 0:
             drop = self._ellipse(u - identity.eye_distance - 0.02, v - 0.2, 0.045, 0.1)
             self._shade(0.4 * self._inside(drop - 0.018))

@@ -30,7 +30,7 @@ WITHOUT_RESULTS = frozenset(
     {"fercv.engine.leases", "fercv.train.progress"}
     | {
         f"fercv.workflow.{name}"
-        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages", "progress")
+        for name in ("codedigest", "errors", "finished", "jobs", "keeping", "locks", "messages", "planning", "progress")
     }
 )
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})

@@ -37,10 +37,8 @@ class Ending:
             logger: Snakemake's.
         """
         logger.addFilter(self.note)
-        for handler in logger.handlers:
-            # A handler that the user has chosen has another name, and says what it wants.
-            if handler.name == "DefaultStreamHandler":
-                handler.setFormatter(Plain(handler.formatter, self))
+        for handler in own_handlers(logger):
+            handler.setFormatter(Plain(handler.formatter, self))
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self.interrupt)
 
@@ -132,6 +130,11 @@ class Plain(logging.Formatter):
         if event == "job_error":
             return "" if self.ending.interrupted else f"Job {record.jobid} ({record.rule_name}) failed."
         return self.formatter.format(record)
+
+
+def own_handlers(logger: logging.Logger) -> list[logging.Handler]:
+    """The handlers by which Snakemake itself writes to the terminal. One that the user has chosen has another name."""
+    return [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
 
 
 def event_of(record: logging.LogRecord) -> str:

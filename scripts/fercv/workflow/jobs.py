@@ -1,22 +1,25 @@
 """What the scripts of all rules share: the log, and the end on an error."""
 
 import logging
+import os
 import signal
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import keep, note_params
+from fercv.workflow.planning import PROGRAM, all_planned, program_digest
 
 # When this module was imported, which scripts do first, in seconds on the clock of `time.monotonic`.
 STARTED = time.monotonic()
 
+IS_SCRIPT = hasattr(sys.modules["__main__"], "snakemake")
+
 # In a script of a rule Ctrl-C ends the process at once, even within an import or a long training step. Python's own
 # handler would wait for the end of the step, and print a traceback. A fold goes on from its checkpoint.
-if hasattr(sys.modules["__main__"], "snakemake") and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+if IS_SCRIPT and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -45,6 +48,7 @@ def run(main, snakemake) -> None:
         check_code(snakemake)
         main(snakemake)
         keep_what_counts(snakemake)
+        leave()
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -59,6 +63,18 @@ def run(main, snakemake) -> None:
     except Exception:
         log.error("%s: unexpected error\n%s", snakemake.rule, traceback.format_exc())
         sys.exit(1)
+
+
+def leave() -> None:
+    """End the process of a script with status 0, without the clean-up at which Python takes everything apart.
+
+    With TensorFlow that takes 0.1 s of processor time. The system frees the memory all the same.
+    """
+    if IS_SCRIPT:
+        logging.shutdown()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(0)
 
 
 def keep_what_counts(snakemake) -> None:
@@ -89,6 +105,11 @@ def is_for_the_terminal(record: logging.LogRecord) -> bool:
 
 def check_code(snakemake) -> None:
     """Refuse a job whose code has changed since Snakemake planned it: results would be recorded for the old code."""
+    # The code takes 0.1 s to read. If all files are as they were, so is the code.
+    if all_planned().get(PROGRAM) == program_digest():
+        return
+    from fercv.workflow.codedigest import code_digest
+
     planned = snakemake.params.code
     if code_digest(snakemake.rule, planned["lookups"]) != planned["digest"]:
         raise InputError(

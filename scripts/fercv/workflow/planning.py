@@ -10,8 +10,11 @@ import contextlib
 import hashlib
 import json
 import os
+from pathlib import Path
 
 VARIABLE = "FERCV_PLANNED"
+PROGRAM = "files of the program"  # the name of `program_digest` in the environment
+SCRIPTS = Path(__file__).parents[2]
 
 
 def as_planned(name: str, value: str, on_cluster: bool) -> str:
@@ -26,15 +29,30 @@ def as_planned(name: str, value: str, on_cluster: bool) -> str:
     Returns:
         The planned value. `value` itself where the scheduler has not handed on the environment.
     """
-    planned = {}
-    with contextlib.suppress(ValueError, TypeError):  # a variable of that name that is empty, or somebody else's
-        planned = dict(json.loads(os.environ.get(VARIABLE, "{}")))
+    planned = all_planned()
     if on_cluster:
         return planned.get(name, value)
     os.environ[VARIABLE] = json.dumps(planned | {name: value})
     return value
 
 
+def all_planned() -> dict[str, str]:
+    """What the Snakemake process that planned has written into the environment; nothing where it was not handed on."""
+    with contextlib.suppress(ValueError, TypeError):  # a variable of that name that is empty, or somebody else's
+        return dict(json.loads(os.environ.get(VARIABLE, "{}")))
+    return {}
+
+
 def config_digest(config: dict) -> str:
     """SHA-256 of a complete configuration, 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def program_digest() -> str:
+    """SHA-256 of all Python files below `scripts/`, their names included, 64 hexadecimal digits."""
+    files = {path.relative_to(SCRIPTS).as_posix(): path for path in SCRIPTS.rglob("*.py") if path.is_file()}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

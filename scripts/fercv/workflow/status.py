@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fercv.data.sources import file_stamps
-from fercv.workflow.ending import event_of
+from fercv.workflow.ending import event_of, own_handlers
 from fercv.workflow.progress import FoldProgress, duration, progress_path, read_progress
 
 # Between two lines about the whole run, if it is read on a terminal, and if it goes to a file.
@@ -67,9 +67,9 @@ class Status:
         # What a file says that an earlier run has left does not count.
         self.stamps = {fold: file_stamps([path]) for fold, path in self.paths.items()}
         logger.addFilter(self.note)
-        handlers = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
         seconds = SECONDS_ON_TERMINAL if sys.stderr.isatty() else SECONDS_IN_FILE
-        self.thread = threading.Thread(target=self.run, args=(seconds, handlers), name="status", daemon=True)
+        arguments = (seconds, own_handlers(logger))
+        self.thread = threading.Thread(target=self.run, args=arguments, name="status", daemon=True)
         self.thread.start()
         atexit.register(self.stop)
 
