@@ -96,8 +96,9 @@ class TrainedFold(NamedTuple):
     model: float32 Keras model, uncompiled.
     history: one dict per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and
         accuracy are means over the batches of the epoch, with augmentation and dropout; the loss also with class
-        weights and label smoothing. learning_rate is that of the middle of the epoch. val_loss and val_accuracy are measured after the epoch, without these, in the precision of the
-        training. val_loss is `evaluate.measures.log_loss`, as in metrics.json.
+        weights and label smoothing. learning_rate is that of the middle of the epoch. val_loss and val_accuracy are
+        measured after the epoch, without these, in the precision of the training. val_loss is
+        `evaluate.measures.log_loss`, as in metrics.json.
     timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
