@@ -67,6 +67,16 @@ def write_calls():
         Path(os.environ["FERCV_CALLS"], str(os.getpid())).write_text("\n".join([sys.argv[0], *sorted(calls)]))
 
 
+def write_calls_before(leave):
+    """What to call in the place of `os._exit`, with which a script ends without what is registered for its end."""
+
+    def write_and_leave(status):
+        write_calls()
+        leave(status)
+
+    return write_and_leave
+
+
 class Changing:
     """Changes a module when it is imported."""
 
@@ -125,6 +135,7 @@ def note_file(event, arguments):
 
 if "FERCV_CALLS" in os.environ:
     atexit.register(write_calls)
+    os._exit = write_calls_before(os._exit)
     sys.setprofile(note_call)
     threading.setprofile(note_call)
 if "FERCV_BATCHES" in os.environ:
