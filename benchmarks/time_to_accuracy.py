@@ -11,6 +11,7 @@ Choose on these folds, and report on others: another `seed` of the experiment as
 """
 
 import argparse
+import copy
 import itertools
 import json
 import os
@@ -33,17 +34,26 @@ def definition(config: dict, model: str, changes: list[str]) -> dict:
     """The model's complete definition with changes like `schedule.name=linear`; their values are YAML."""
     import yaml
 
+    from fercv.workflow.errors import InputError
     from fercv.workflow.settings import complete_config
 
+    if model not in config["definitions"]:
+        sys.exit(f"--model {model}: expected one of {', '.join(config['definitions'])}")
+    config = copy.deepcopy(config)
     scale = config["scales"][config["scale"]].setdefault("definitions", {}).setdefault(model, {})
     for change in changes:
-        path, _, value = change.partition("=")
+        path, equals, value = change.partition("=")
+        if not equals:
+            sys.exit(f"{change}: expected KEY=VALUE, for instance label_smoothing=0.1 or schedule.name=linear")
         *blocks, key = path.split(".")
         place = scale
         for block in blocks:
             place = place.setdefault(block, {})
         place[key] = yaml.safe_load(value)
-    return complete_config(config, [])["definitions"][model]
+    try:
+        return complete_config(config, [])["definitions"][model]
+    except InputError as error:
+        sys.exit(f"{' '.join(changes)}: {error}")
 
 
 def read_config(path: Path) -> dict:
@@ -106,13 +116,19 @@ def main() -> None:
         return
     config = read_config(arguments.configfile)
     data = arguments.data or Path("results") / config["experiment"] / "data"
+    if not (data / "folds.csv").exists():
+        sys.exit(
+            f"{data / 'folds.csv'} is missing; first run: snakemake --cores all data --configfile {arguments.configfile}"
+        )
     recorded = {}
     if arguments.record and arguments.record.exists():
         recorded = {line["run"]: line for line in map(json.loads, arguments.record.read_text("utf-8").splitlines())}
 
+    variants = [(), *map(tuple, arguments.change)]
+    asked = {changes: definition(config, arguments.model, [*arguments.base, *changes]) for changes in variants}
+
     def run(changes, fold, seed):
-        asked = definition(json.loads(json.dumps(config)), arguments.model, arguments.base + list(changes))
-        key = json.dumps({"model": arguments.model, "asked": asked, "fold": fold, "seed": seed})
+        key = json.dumps({"model": arguments.model, "asked": asked[changes], "fold": fold, "seed": seed})
         if key not in recorded:
             command = [sys.executable, __file__, "--data", str(data), "--run", key]
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -122,7 +138,6 @@ def main() -> None:
                     file.write(json.dumps(recorded[key]) + "\n")
         return recorded[key]
 
-    variants = [(), *map(tuple, arguments.change)]
     pairs = list(itertools.product(arguments.seeds, arguments.folds))
     runs = [(changes, fold, seed) for seed, fold in pairs for changes in variants]
     with ThreadPoolExecutor(arguments.jobs) as pool:
