@@ -117,9 +117,8 @@ def main() -> None:
     config = read_config(arguments.configfile)
     data = arguments.data or Path("results") / config["experiment"] / "data"
     if not (data / "folds.csv").exists():
-        sys.exit(
-            f"{data / 'folds.csv'} is missing; first run: snakemake --cores all data --configfile {arguments.configfile}"
-        )
+        command = f"snakemake --cores all data --configfile {arguments.configfile}"
+        sys.exit(f"{data / 'folds.csv'} is missing; first run: {command}")
     recorded = {}
     if arguments.record and arguments.record.exists():
         recorded = {line["run"]: line for line in map(json.loads, arguments.record.read_text("utf-8").splitlines())}
