@@ -165,7 +165,10 @@ def test_an_overlay_inherits_nothing_of_the_demos_smallness(base_config, path):
         expected = merge(base_config["definitions"][name], own.get("definitions", {}).get(name, {}))
         for key in demo["definitions"][name]:
             if key in expected:
-                assert definition[key] == expected[key]
+                # Complete definitions also have the defaults of blocks.
+                assert definition[key] == (
+                    definition[key] | expected[key] if isinstance(expected[key], dict) else expected[key]
+                )
 
 
 def test_the_full_experiment_is_of_full_width():

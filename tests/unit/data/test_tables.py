@@ -56,7 +56,8 @@ def table_of(types):
 def values_of(kind, numbers, fractions):
     if kind.choices:
         return [kind.choices[number % len(kind.choices)] for number in numbers]
-    return {"str": ODD, "int64": numbers + int(max(0, kind.lowest)), "float64": fractions}[kind.dtype]
+    whole = np.minimum(numbers + int(max(0, kind.lowest)), kind.highest).astype(np.int64)
+    return {"str": ODD, "int64": whole, "float64": fractions}[kind.dtype]
 
 
 @pytest.mark.parametrize("name", KINDS)
