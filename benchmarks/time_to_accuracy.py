@@ -66,17 +66,18 @@ def read_config(path: Path) -> dict:
     return config
 
 
-def train_one(data: Path, model: str, asked: dict, fold: int, seed: int) -> dict:
+def train_one(data: str, model: str, asked: dict, fold: int, seed: int) -> dict:
     """Train one fold; return measures on the images left out, accuracy of the last epoch's training, and seconds."""
     import pandas as pd
 
     from fercv.data.tables import predictions_table
     from fercv.engine.setup import set_up
-    from fercv.evaluate.measures import confusion_counts, fold_measures, per_class
+    from fercv.evaluate.measures import fold_measures
     from fercv.nets.architectures import width_of
     from fercv.nets.models import predict
     from fercv.train.loop import Task, train
 
+    data = Path(data)
     images = np.load(data / "images.npy", mmap_mode="r")
     labels = pd.read_csv(data / "samples.csv", usecols=["label"])["label"].to_numpy()
     folds = pd.read_csv(data / "folds.csv")
@@ -87,11 +88,9 @@ def train_one(data: Path, model: str, asked: dict, fold: int, seed: int) -> dict
     trained = train(Task(model, asked, seed, images, labels, len(classes), training, validation))
     probabilities = predict(trained.model, images, validation, 256, asked["mirrored_prediction"])
     measured = fold_measures(predictions_table(validation, labels[validation], probabilities, classes), classes)
-    counts = confusion_counts(labels[validation], probabilities.argmax(axis=1), len(classes))
     spent = resource.getrusage(resource.RUSAGE_SELF)
     return {
         **{measure: measured[measure] for measure in MEASURES},
-        "recall": per_class(counts, classes)["recall"].tolist(),
         "training_accuracy": trained.history[-1]["accuracy"],
         "seconds": spent.ru_utime + spent.ru_stime,
     }
@@ -112,7 +111,7 @@ def main() -> None:
     parser.add_argument("--run", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        print(json.dumps(train_one(**json.loads(arguments.run) | {"data": arguments.data})))
+        print(json.dumps(train_one(**json.loads(arguments.run))))
         return
     config = read_config(arguments.configfile)
     data = arguments.data or Path("results") / config["experiment"] / "data"
@@ -127,9 +126,10 @@ def main() -> None:
     asked = {changes: definition(config, arguments.model, [*arguments.base, *changes]) for changes in variants}
 
     def run(changes, fold, seed):
-        key = json.dumps({"model": arguments.model, "asked": asked[changes], "fold": fold, "seed": seed})
+        what = {"data": str(data), "model": arguments.model, "asked": asked[changes], "fold": fold, "seed": seed}
+        key = json.dumps(what)
         if key not in recorded:
-            command = [sys.executable, __file__, "--data", str(data), "--run", key]
+            command = [sys.executable, __file__, "--run", key]
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             recorded[key] = {"run": key, **json.loads(said)}
             if arguments.record:

@@ -9,7 +9,7 @@ from helpers import REPOSITORY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fercv.workflow.settings import complete_config, merge
+from fercv.workflow.settings import complete_config, merge, read_schema, with_defaults
 
 HASHED = ["requirements", "requirements-dev", "requirements-gpu", "requirements-jax"]
 LOCKS = [*HASHED, "requirements-torch"]
@@ -163,12 +163,10 @@ def test_an_overlay_inherits_nothing_of_the_demos_smallness(base_config, path):
     assert config["filters"]["count"] == own.get("filters", base_config["filters"]["count"])
     for name, definition in config["definitions"].items():
         expected = merge(base_config["definitions"][name], own.get("definitions", {}).get(name, {}))
+        complete = with_defaults(expected, read_schema()["$defs"]["definition"])
         for key in demo["definitions"][name]:
             if key in expected:
-                # Complete definitions also have the defaults of blocks.
-                assert definition[key] == (
-                    definition[key] | expected[key] if isinstance(expected[key], dict) else expected[key]
-                )
+                assert definition[key] == (expected if key == "settings" else complete)[key]
 
 
 def test_the_full_experiment_is_of_full_width():

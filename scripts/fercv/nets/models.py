@@ -258,7 +258,8 @@ def predict(model, images, rows, batch_size: int, mirrored: bool = False):
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch))])
-        views = [images[padded], images[padded][:, :, ::-1]] if mirrored else [images[padded]]
+        shown = images[padded]
+        views = [shown, shown[:, :, ::-1]] if mirrored else [shown]
         probabilities = [model.predict_on_batch(model_inputs(view, model.input_shape[1:])) for view in views]
         batches.append(np.mean([keras.ops.convert_to_numpy(values) for values in probabilities], axis=0)[: len(batch)])
     return np.concatenate(batches)

@@ -109,7 +109,7 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("scales/demo/images", 10, ["scales.demo.images is 10", "fewer images than folds.number, which is 20"]),
         ("feature_maps/image", 5000, ["feature_maps.image is 5000", "at most 1799"]),
         ("feature_maps/layers", ["fc1"], ["feature_maps.layers is 'fc1'", "no height and width"]),
-        ("scales/demo/definitions/cnn/schedule/warmup", 40, ["schedule.warmup is 40", "4 epochs"]),
+        ("scales/demo/definitions/cnn/schedule/warmup", 40, ["definitions.cnn.schedule.warmup is 40", "4 epochs"]),
         ("definitions/cnn/learning_rate", float("nan"), ["learning_rate is nan"]),
         ("definitions/cnn/architecture", "vgg", ["'vgg'", "cnn, fc", "architectures.py"]),
         ("definitions/cnn/optimizer", "adma", ["'adma'", "did you mean 'adam'"]),
