@@ -1,6 +1,7 @@
 import os
+import subprocess
+import sys
 
-import numpy as np
 import psutil
 import pytest
 from snakemake.benchmark import BenchmarkRecord, BenchmarkTimer
@@ -24,18 +25,35 @@ def counts(monkeypatch):
     return found
 
 
-def test_pages_are_counted_only_when_memory_has_grown(counts):
+@pytest.fixture
+def growing():
+    """A process of Python that takes as many bytes as a line of its input says, and answers when it has them."""
+    code = "import sys\nheld = []\nfor line in sys.stdin:\n    held.append(b'x' * int(line))\n    print(flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+def grow(process: subprocess.Popen, size: int) -> None:
+    print(size, file=process.stdin, flush=True)
+    process.stdout.readline()
+
+
+def test_pages_are_counted_only_when_memory_has_grown(counts, growing):
     """If this fails, Snakemake measures in another way, and has its records cost what they cost."""
-    timer = BenchmarkTimer(os.getpid(), BenchmarkRecord())
+    grow(growing, 1)
+    timer = BenchmarkTimer(growing.pid, BenchmarkRecord())
     for _ in range(5):
         timer.work()
-    assert counts.count(os.getpid()) == 1
+    assert counts == [growing.pid]
     before = timer.bench_record.max_uss
-    grown = np.ones(100 * MEBIBYTE, dtype=np.uint8)
+    grow(growing, 100 * MEBIBYTE)
     for _ in range(5):
         timer.work()
-    assert counts.count(os.getpid()) == 2
-    assert timer.bench_record.max_uss - before == pytest.approx(grown.nbytes / MEBIBYTE, rel=0.1)
+    assert counts == [growing.pid] * 2
+    assert timer.bench_record.max_uss - before == pytest.approx(100, rel=0.01)
 
 
 def test_records_have_all_columns(counts):
