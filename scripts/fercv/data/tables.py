@@ -95,6 +95,8 @@ HISTORY = {
     "epoch": EPOCH,
     "loss": AMOUNT,
     "accuracy": SHARE,
+    "clean_loss": LOG_LOSS,
+    "clean_accuracy": SHARE,
     "val_loss": LOG_LOSS,
     "val_accuracy": SHARE,
     "learning_rate": AMOUNT,

@@ -7,7 +7,7 @@ import pytest
 from fercv.data.tables import predictions_table
 from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
-from fercv.evaluate.measures import fold_measures
+from fercv.evaluate.measures import fold_measures, log_loss
 from fercv.nets import architectures
 from fercv.nets.models import build_model, load_model, predict, save_model
 from fercv.train import loop
@@ -145,6 +145,20 @@ def test_the_last_epochs_validation_is_that_of_the_returned_model(mirrored):
     measures = measured(predict(result.model, stripes()[0], np.arange(72, 96), 16, mirrored))
     assert measures["accuracy"] == result.history[-1]["val_accuracy"]
     assert measures["log_loss"] == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
+
+
+def test_training_rows_are_measured_cleanly_as_well():
+    asked = task(epochs=2, settings={"dropout": 0.9})
+    sample = asked.sample
+    assert len(sample) == len(set(sample)) == len(asked.validation)
+    assert set(sample) <= set(asked.training)
+    assert list(task(epochs=2).sample) == list(sample) != list(task(seed=4, epochs=2).sample)
+    assert set(task(training=slice(10)).sample) == set(range(10))
+    result = trained(epochs=2, settings={"dropout": 0.9})
+    images, labels = stripes()
+    probabilities = predict(result.model, images, sample, 16)
+    assert result.history[-1]["clean_accuracy"] == (probabilities.argmax(axis=1) == labels[sample]).mean()
+    assert result.history[-1]["clean_loss"] == pytest.approx(log_loss(labels[sample], probabilities), rel=1e-4)
 
 
 def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics(monkeypatch):
