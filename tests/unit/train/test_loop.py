@@ -229,9 +229,10 @@ class StoppedAfter(Checkpoints):
             "mirrored_prediction": True,
         },
         {"optimizer": "rmsprop", "precision": "bfloat16", "weight_decay": 0.01},
+        {"optimizer": "muon", "weight_decay": 0.01},
         {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
     ],
-    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
+    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "muon", "early stopping"],
 )
 def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
