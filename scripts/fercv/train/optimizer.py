@@ -47,9 +47,25 @@ class Muon(keras.optimizers.Muon):
         return len(variable.shape) != 4 or variable.shape[2] == 1
 
     def zeropower_via_newtonschulz5(self, x, steps):
-        """The matrix next to `x`, (height, width, channels, filters), whose singular values are about 1."""
-        matrix = keras.ops.reshape(x, (-1, x.shape[-1]))
-        return keras.ops.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape)
+        """The matrix next to `x`, (height, width, channels, filters), whose singular values are about 1.
+
+        An iteration multiplies the matrix by a polynomial of its Gram matrix. As these polynomials commute, they are
+        multiplied with each other first. So the iterations work on the small Gram matrix alone, and the result is
+        Keras' own to rounding, with 0.4 times its computations where a kernel is nine times as high as wide.
+        """
+        ops = keras.ops
+        matrix = ops.reshape(x, (-1, x.shape[-1]))
+        wide = matrix.shape[0] < matrix.shape[1]
+        matrix = ops.transpose(matrix) if wide else matrix
+        # So the largest singular value is at most 1.
+        matrix = matrix / (ops.norm(matrix) + 1e-7)
+        gram = ops.transpose(matrix) @ matrix
+        identity = factors = ops.eye(gram.shape[0], dtype=gram.dtype)
+        for _ in range(steps):
+            factor = self.muon_a * identity + self.muon_b * gram + self.muon_c * gram @ gram
+            factors, gram = factors @ factor, factor @ gram @ factor
+        matrix = matrix @ factors
+        return ops.reshape(ops.transpose(matrix) if wide else matrix, x.shape)
 
     def lr_adjust(self, x):
         """Scale the update of a kernel, (height, width, channels, filters), to a root mean square of 0.2 rates."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
+from fercv.train.optimizer import Muon, class_weights, learning_rate, make_optimizer
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,18 @@ def test_muon_moves_a_convolution_by_about_the_orthogonal_matrix_next_to_its_gra
     cosine = (moved * nearest).sum() / np.linalg.norm(moved) / np.linalg.norm(nearest)
     assert cosine > 0.97
     assert np.sqrt((moved**2).mean()) == pytest.approx(0.2 * 0.3, rel=0.2)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 6), (3, 3, 4, 50), (3, 3, 2, 18)])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_muon_iterates_on_a_kernel_as_keras_own_does_on_a_matrix(shape, rank):
+    rng = np.random.default_rng(3)
+    rows = math.prod(shape[:-1])
+    matrix = (rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, shape[-1]))).astype(np.float32)
+    expected = keras.optimizers.Muon().zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(matrix), 5)
+    ours = Muon(learning_rate=0.1).zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(matrix.reshape(shape)), 5)
+    assert ours.shape == shape
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours).reshape(matrix.shape), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 1, 4), (6, 4), (4,)])
