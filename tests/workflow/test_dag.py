@@ -69,6 +69,13 @@ def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
     assert workflow.jobs(f"results/demo/{target}", configfile=None) == jobs
 
 
+def test_factors_need_the_histories_alone(workflow):
+    overlay = {"factors": {"rate": "learning_rate"}}
+    jobs = workflow.jobs("results/demo/factors.png", configfile=None, overlay=overlay)
+    assert jobs == DATA | {"train_fold": 60, "compare_factors": 1, "plot_factors": 1}
+    assert workflow.jobs(configfile=None, overlay=overlay) == ALL | {"compare_factors": 1, "plot_factors": 1}
+
+
 def test_no_held_out_rows_no_prediction_of_them(workflow):
     jobs = workflow.jobs(configfile=None, overlay={"data": {"held_out": False}})
     assert jobs == {rule: count for rule, count in ALL.items() if not rule.endswith("_held_out")}
