@@ -38,7 +38,8 @@ include: "rules/visualize.smk"
 ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
 # A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
 if not workflow.remote_exec:
-    restore_data(config, [data_digest(None), folds_digest(None)])
+    digests = [data_digest, folds_digest, *([random_folds_digest] if WITH_RANDOM_FOLDS else [])]
+    restore_data(config, [digest(None) for digest in digests])
     ending.watch(logger)
 
 

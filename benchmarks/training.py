@@ -223,7 +223,7 @@ def write_fold_files(images, folder):
     samples = {"index": numbers, "label": numbers % 7, "usage": "Training", "duplicate_group": numbers}
     samples["source"] = [f"row {number}" for number in numbers]
     pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
-    pd.DataFrame({"index": numbers, "fold": numbers % 20}).to_csv(folder / "folds.csv", index=False)
+    pd.DataFrame({"index": numbers, "fold": numbers % 20, "group": numbers}).to_csv(folder / "folds.csv", index=False)
 
 
 def fold_job(folder, asked, engine, share):

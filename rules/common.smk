@@ -12,6 +12,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
+from fercv.data.groups import fold_files
 from fercv.data.sources import source_digest
 from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
@@ -19,7 +20,7 @@ from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import digest_of
 from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import PROGRAM, as_planned, program_digest
-from fercv.workflow.settings import factor_levels, fold_names, model_layers
+from fercv.workflow.settings import factor_levels, fold_names, leakage_pairs, model_layers
 
 RESULTS = f"results/{config['experiment']}"
 MODEL_RESULTS = f"{RESULTS}/{{model}}"
@@ -27,6 +28,9 @@ MODELS = config["models"]
 ARCHITECTURES = {model: config["definitions"][model]["architecture"] for model in MODELS}
 CLASSES = config["data"]["classes"]
 FOLDS = fold_names(config["folds"]["number"])
+WITH_RANDOM_FOLDS = [model for model in MODELS if config["definitions"][model]["folds"] == "random"]
+LEAKAGE_PAIRS = leakage_pairs(config)
+LEAKAGE_MODELS = list(dict.fromkeys(model for pair in LEAKAGE_PAIRS for model in pair))
 BUILT_IN = config["data"]["source"] == "synthetic"
 
 
@@ -184,10 +188,41 @@ def data_digest(wildcards):
     return digest_of([*parts, code("prepare_dataset", lookups=source_lookup)(wildcards)["digest"]])
 
 
+@functools.cache
+def planned_fold_files():
+    """Digest of the user's files of groups and folds when Snakemake planned."""
+    files = list(fold_files(config["folds"]).values())
+    return as_planned("content of groups and folds", source_digest(files), workflow.remote_exec)
+
+
+@told
+def fold_files_content(wildcards):
+    """Digest of the content of the user's files of groups and folds."""
+    return planned_fold_files()
+
+
 @told
 def folds_digest(wildcards):
     """Digest of everything that images.npy, samples.csv and folds.csv are made from."""
-    return digest_of([data_digest(wildcards), config["folds"], CLASSES, code("assign_folds")(wildcards)["digest"]])
+    parts = [data_digest(wildcards), config["folds"], fold_files_content(wildcards), CLASSES]
+    return digest_of([*parts, code("assign_folds")(wildcards)["digest"]])
+
+
+@told
+def random_folds_digest(wildcards):
+    """Digest of everything that images.npy, samples.csv and random_folds.csv are made from."""
+    parts = [data_digest(wildcards), config["folds"]["number"], CLASSES]
+    return digest_of([*parts, code("assign_random_folds")(wildcards)["digest"]])
+
+
+@told
+def digest_of_models_folds(wildcards):
+    """Digest of everything that images.npy, samples.csv and the folds of the wildcards' model are made from."""
+    return FOLDS_FILES[definition(wildcards)["folds"]][1](wildcards)
+
+
+# What the key `folds` of a definition chooses: a file in the folder `data`, and the digest of all it is made from.
+FOLDS_FILES = {"grouped": ("folds.csv", folds_digest), "random": ("random_folds.csv", random_folds_digest)}
 
 
 # A job that runs takes along all jobs that depend on it, even if it writes what was there before. And while Snakemake
@@ -215,6 +250,16 @@ def data_file(name, rule):
     return file_of_the_data
 
 
+def folds_of_model(rule):
+    """Input function: the file of the folds that the wildcards' model takes, for a rule as `data_file` describes it."""
+
+    @told
+    def file_of_the_folds(wildcards):
+        return data_file(FOLDS_FILES[definition(wildcards)["folds"]][0], rule)(wildcards)
+
+    return file_of_the_folds
+
+
 # Snakemake learns its rerun triggers only after it has read this file. It runs no hook before it says "Nothing to be
 # done". But it always asks for the inputs of all jobs. So this function is an input of those rules with which every
 # chain of jobs begins.
@@ -240,6 +285,17 @@ def warn_of_triggers_once():
 def every_fold(name):
     """Paths of a file of every fold, of the wildcard {model}."""
     return expand(fold_file(name), fold=FOLDS, allow_missing=True)
+
+
+@told
+def predictions_of_pairs(wildcards):
+    """Paths of the predictions of every fold of the models that differ in nothing but their folds, model by model."""
+    if not LEAKAGE_PAIRS:
+        raise InputError(
+            "leakage.csv compares models that differ in nothing but their folds, but `models` names no two such; give a "
+            "second definition the same settings and `folds: random`"
+        )
+    return expand(fold_file("predictions.csv"), model=LEAKAGE_MODELS, fold=FOLDS)
 
 
 def layer_files(pattern, block):

@@ -4,6 +4,7 @@
 rule data:
     input:
         f"{RESULTS}/data/folds.csv",
+        f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],
         f"{RESULTS}/data/samples.png",
 
 
@@ -80,6 +81,9 @@ rule assign_folds:
         "../envs/analysis.yaml"
     params:
         folds=config["folds"],
+        files=fold_files_content,
+        data=data_config,
+        content=data_content,
         classes=CLASSES,
         seed=config["seed"],
         digest=folds_digest,
@@ -88,3 +92,28 @@ rule assign_folds:
         "Assign every training sample to a fold"
     script:
         "../scripts/assign_folds.py"
+
+
+rule assign_random_folds:
+    input:
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        folds=f"{RESULTS}/data/random_folds.csv",
+    log:
+        f"{RESULTS}/logs/assign_random_folds.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assign_random_folds.jsonl"
+    priority: BEFORE_ALL_OTHERS
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        number=config["folds"]["number"],
+        classes=CLASSES,
+        seed=config["seed"],
+        digest=random_folds_digest,
+        code=code("assign_random_folds"),
+    message:
+        "Assign every training sample to a fold, without regard to groups and duplicates"
+    script:
+        "../scripts/assign_random_folds.py"

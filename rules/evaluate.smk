@@ -16,6 +16,7 @@ rule evaluate:
         ),
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
+        expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
         expand(
             f"{RESULTS}/{{file}}",
             file=["factors.csv", "factor_effects.csv", "factors.png"] if config["factors"] else [],
@@ -190,6 +191,7 @@ rule compare_models:
         "../envs/analysis.yaml"
     params:
         models=MODELS,
+        folds=[config["definitions"][model]["folds"] for model in MODELS],
         code=code("compare_models"),
     message:
         "Compare the models fold by fold"
@@ -224,6 +226,57 @@ rule plot_comparison:
         "Draw the comparison of the models"
     script:
         "../scripts/plot_comparison.py"
+
+
+rule measure_leakage:
+    input:
+        predictions=predictions_of_pairs,
+        samples=rules.prepare_dataset.output.samples,
+        folds=rules.assign_folds.output.folds,
+    output:
+        leakage=f"{RESULTS}/leakage.csv",
+    log:
+        f"{RESULTS}/logs/measure_leakage.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_leakage.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        models=LEAKAGE_MODELS,
+        pairs=LEAKAGE_PAIRS,
+        classes=CLASSES,
+        seed=config["seed"],
+        code=code("measure_leakage"),
+    message:
+        "Measure what leaks between random folds are worth"
+    script:
+        "../scripts/measure_leakage.py"
+
+
+rule plot_leakage:
+    input:
+        rules.measure_leakage.output.leakage,
+    output:
+        report(
+            f"{RESULTS}/leakage.png",
+            caption="../report/leakage.rst",
+            category="Leakage",
+            labels={"figure": "grouped and random folds"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_leakage.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_leakage.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_leakage"),
+    message:
+        "Draw what leaks between random folds are worth"
+    script:
+        "../scripts/plot_leakage.py"
 
 
 rule predict_held_out:

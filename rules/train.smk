@@ -37,7 +37,7 @@ rule train_fold:
     input:
         images=data_file("images.npy", "train_fold"),
         samples=data_file("samples.csv", "train_fold"),
-        folds=data_file("folds.csv", "train_fold"),
+        folds=folds_of_model("train_fold"),
     output:
         model=fold_file("model.keras"),
         history=fold_file("history.csv"),
@@ -60,7 +60,7 @@ rule train_fold:
         definition=definition,
         classes=CLASSES,
         seed=config["seed"],
-        made_from=folds_digest,
+        made_from=digest_of_models_folds,
         code=code("train_fold", lookups=architecture_lookup),
     message:
         "Train {wildcards.model} on all folds but {wildcards.fold}"

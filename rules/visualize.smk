@@ -15,7 +15,7 @@ rule compute_saliency:
         model=fold_file("model.keras", "saliency"),
         images=data_file("images.npy", "compute_saliency"),
         samples=data_file("samples.csv", "compute_saliency"),
-        folds=data_file("folds.csv", "compute_saliency"),
+        folds=folds_of_model("compute_saliency"),
     output:
         f"{MODEL_RESULTS}/saliency.npz",
     log:
@@ -33,7 +33,7 @@ rule compute_saliency:
         saliency=config["saliency"],
         classes=CLASSES,
         architecture=architecture,
-        made_from=folds_digest,
+        made_from=digest_of_models_folds,
         code=code("compute_saliency"),
     message:
         "Compute what {wildcards.model} looks at"

@@ -78,7 +78,7 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
     labels = samples["label"].to_numpy()
     training, inner_validation = folds.loc[folds["fold"] != int(fold), "index"].to_numpy(), None
     if definition["early_stopping"]["enabled"]:
-        groups = samples["duplicate_group"].to_numpy()[training]
+        groups = folds.loc[folds["fold"] != int(fold), "group"].to_numpy()
         inner = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
         training, inner_validation = training[~inner], training[inner]
     return Task(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.text import Text
 
-from fercv.figures import data, evaluate, visualize
+from fercv.figures import data, evaluate, leakage, visualize
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 VERY_LONG_NAMES = [f"{'averylongnamewithoutaspace' * 3}"[:73] + f"-{number:03d}" for number in range(64)]
@@ -26,6 +26,19 @@ def held_out_tables(usages=("PublicTest", "PrivateTest"), intervals=True, copies
     ]
     columns = ["usage", "images", "predictions", "measure", "value", "low", "high", "minimum", "maximum", "rows"]
     return summary, pd.DataFrame(rows, columns=columns)
+
+
+def leakage_table(models, intervals=True, copies=True):
+    reach = 0.01 if intervals else np.nan
+    rows = [
+        (model, f"{model}_random", images, assignment, value, value - reach, value + reach, number)
+        for model in models
+        for images, number, gain in [("all", 28709, 0.021), ("with_copies", 2500, 0.24), ("without_copies", 26209, 0)]
+        if copies or images != "with_copies"
+        for assignment, value in [("grouped", 0.4), ("random", 0.4 + gain), ("difference", gain)]
+    ]
+    columns = ["model", "random_model", "images", "assignment", "value", "low", "high", "rows"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def random_images(count, size=12):
@@ -138,6 +151,11 @@ DRAWINGS = {
         *held_out_tables(("PublicTest", "PrivateTest", "Test")), f"{'a_model_with_a_name' * 4}: held-out images"
     ),
     "held out, no intervals": lambda: evaluate.held_out_figure(*held_out_tables(("Test",), False, False), "Held out"),
+    "leakage": lambda: leakage.leakage_figure(leakage_table(["cnn", "fc"])),
+    "leakage, no intervals": lambda: leakage.leakage_figure(leakage_table(["fc"], False, False)),
+    "leakage, names of 64 characters": lambda: leakage.leakage_figure(
+        leakage_table([f"{'a_model_with_a_name' * 4}"[:63] + end for end in "ab"])
+    ),
     "saliency": lambda: saliency_of(7),
     "saliency, one image": lambda: saliency_of(1),
     "saliency, long names": lambda: saliency_of(10, LONG_NAMES),

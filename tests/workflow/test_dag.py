@@ -35,6 +35,8 @@ ALL = {
     "compute_feature_maps": 1,
     "plot_feature_maps": 1,
 }
+# These are made only for an experiment that trains a model on random folds, too.
+OF_LEAKAGE = {"assign_random_folds", "measure_leakage", "plot_leakage"}
 DATA = {"prepare_dataset": 1, "assign_folds": 1}
 
 
@@ -74,6 +76,27 @@ def test_factors_need_the_histories_alone(workflow):
     jobs = workflow.jobs("results/demo/factors.png", configfile=None, overlay=overlay)
     assert jobs == DATA | {"train_fold": 60, "compare_factors": 1, "plot_factors": 1}
     assert workflow.jobs(configfile=None, overlay=overlay) == ALL | {"compare_factors": 1, "plot_factors": 1}
+
+
+RANDOM = {"definitions": {"fc_random": {"architecture": "fc", "folds": "random"}, "fc_same": {"architecture": "fc"}}}
+
+
+def test_a_model_on_random_folds_takes_them_and_is_compared_with_the_same_model_on_grouped_folds(workflow):
+    overlay = RANDOM | {"models": ["fc_same", "fc_random"]}
+    jobs = workflow.jobs("evaluate", configfile=None, overlay=overlay)
+    assert {rule: jobs[rule] for rule in OF_LEAKAGE} == dict.fromkeys(OF_LEAKAGE, 1)
+    assert (jobs["train_fold"], jobs["compare_models"]) == (40, 1)
+    target = "results/demo/fc_random/saliency.npz"
+    jobs = workflow.jobs(target, configfile=None, overlay=overlay)
+    assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_fold": 1, "compute_saliency": 1}
+
+
+def test_what_leaks_are_worth_is_not_asked_of_models_that_differ_otherwise(workflow):
+    overlay = RANDOM | {"models": ["fc", "fc_random"]}
+    assert "measure_leakage" not in workflow.jobs("evaluate", configfile=None, overlay=overlay)
+    done = workflow.run("results/demo/leakage.csv", "--dry-run", configfile=None, overlay=overlay, check=False)
+    assert done.returncode == 1
+    assert re.match(r"leakage.csv compares models that differ in nothing but their folds", done.stderr.splitlines()[-1])
 
 
 def test_no_held_out_rows_no_prediction_of_them(workflow):
@@ -230,7 +253,7 @@ def rule_blocks():
 
 def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
     making, _ = rule_blocks()
-    assert set(making) == set(ALL) - {"all"}
+    assert set(making) == set(ALL) - {"all"} | OF_LEAKAGE
     for name, block in making.items():
         assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
         assert f'"../scripts/{name}.py"' in block
@@ -246,12 +269,12 @@ def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
 
 def test_what_takes_data_files_has_the_digest_of_all_that_they_are_made_from():
     making, _ = rule_blocks()
-    taking = {name: block for name, block in making.items() if "data_file(" in block}
+    taking = {name: block for name, block in making.items() if "data_file(" in block or "folds_of_model(" in block}
     assert {"train_fold", "predict_held_out", "compute_saliency", "compute_feature_maps"} <= set(taking)
     for name, block in taking.items():
-        digest = "folds_digest" if 'data_file("folds.csv"' in block else "data_digest"
+        digest = "digest_of_models_folds" if "folds_of_model(" in block else "data_digest"
         assert f"made_from={digest}," in block
-        assert set(re.findall(r'data_file\("[\w.]+", "(\w+)"\)', block)) == {name}
+        assert set(re.findall(r'(?:data_file\("[\w.]+", |folds_of_model\()"(\w+)"\)', block)) == {name}
 
 
 def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster():

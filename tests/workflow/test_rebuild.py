@@ -496,6 +496,49 @@ SETTINGS = {
 }
 
 
+OF_FOLDS = {"assign_folds": 1, "train_fold": 6} | OF_BOTH
+
+
+def write_groups(project, last, name="groups.csv", column="group"):
+    """Write a csv of samples: each is a group of its own, or in the folds in turn, but for the last one."""
+    rows = (project.folder / "faces.csv").read_text(encoding="utf-8").count("\n") - 1
+    values = [number % 3 if column == "fold" else number for number in range(rows - 1)]
+    lines = [f"sample,{column}", *(f"{number},{value}" for number, value in enumerate([*values, last], start=1))]
+    (project.folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("key", "column"), [("groups", "group"), ("file", "fold")])
+def test_groups_and_folds_of_the_users_own_assign_the_folds_anew_and_prepare_nothing(project, key, column):
+    name = f"{column}s.csv"
+    project.configure(lambda c: c["folds"].update({key: {"csv": name} if key == "groups" else name}))
+    write_groups(project, 1, name, column)
+    project.configure(lambda c: c["folds"].update(group_duplicates=False))
+    assert project.jobs() == OF_FOLDS
+    project.snakemake("--touch")
+    assert project.jobs() == {}
+    os.utime(project.folder / name, (1e9, 1e9))
+    assert project.jobs() == {}
+    write_groups(project, 2, name, column)
+    assert project.jobs() == OF_FOLDS
+    write_groups(project, 1, name, column)
+    assert project.jobs() == {}
+
+
+def test_a_model_on_random_folds_leaves_the_others_alone_and_does_not_follow_the_groups(project):
+    def add(config):
+        config["models"].append("fc_random")
+        fc = config["scales"]["tiny"]["definitions"]["fc"]
+        config["definitions"] = {"fc_random": {"architecture": "fc", "folds": "random"} | fc}
+
+    project.configure(add)
+    of_random = {"assign_random_folds": 1, "summarize_architecture": 1, "train_fold": 3} | OF_FC
+    assert project.jobs() == of_random
+    project.snakemake("--touch")
+    write_groups(project, 1)
+    project.configure(lambda c: c["folds"].update(groups={"csv": "groups.csv"}))
+    assert project.jobs() == OF_FOLDS
+
+
 @pytest.mark.parametrize("case", SETTINGS)
 def test_a_changed_setting_reruns_what_takes_it(project, case):
     change, jobs = SETTINGS[case]

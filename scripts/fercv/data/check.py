@@ -83,7 +83,7 @@ def check_usages(usages: Collection[str], source: str | Path, predict_held_out: 
 def too_few_samples(name: str, samples: int, distinct: int, folds: int) -> InputError:
     """The error for a class with fewer samples, or fewer groups of equal ones (`distinct`), than folds."""
     counted = f"{samples} sample{'' if samples == 1 else 's'}" + (
-        f" in {distinct} duplicate groups" if distinct < samples else ""
+        f" in {distinct} groups that stay together" if distinct < samples else ""
     )
     mending = f"lower folds.number to {distinct} or less" if distinct > 1 else "leave the class out"
     return InputError(

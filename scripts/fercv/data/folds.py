@@ -1,6 +1,6 @@
-"""Cross-validation folds: stratified by class, with duplicate images kept in one fold."""
+"""Cross-validation folds: stratified by class, with duplicate images and groups of the user's kept in one fold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -54,23 +54,74 @@ def assign_folds(
     splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
         folds[validation] = fold
-    _check_folds(folds, labels, number, names)
+    mending = (
+        ", as the groups are uneven: lower folds.number, add samples, or keep fewer together (folds.groups, "
+        "folds.group_duplicates)"
+    )
+    check_folds(folds, labels, number, names, mending)
     return folds
 
 
-def _check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: dict[int, str]) -> None:
-    """Refuse an empty fold and one with all samples of a class: very uneven groups can lead to both."""
-    mending = "lower folds.number, set folds.group_duplicates to false or add samples"
+def check_folds(folds: np.ndarray, labels: np.ndarray, number: int, names: Mapping[int, str], mending: str) -> None:
+    """Refuse an empty fold and one with all samples of a class.
+
+    Args:
+        folds: int (n,), the fold of each row.
+        labels: int (n,), the class of each row.
+        number: how many folds there must be.
+        names: the name of each class, by its label.
+        mending: why a fold may be so, and what to do.
+    """
     for fold in range(number):
         training = folds != fold
         if training.all():
-            raise InputError(f"fold {fold} of {number} would be empty, as the duplicate groups are uneven: {mending}")
+            raise InputError(f"fold {fold} of {number} would be empty{mending}")
         missing = np.setdiff1d(list(names), labels[training])
         if len(missing):
             raise InputError(
-                f"all samples of {names[missing[0]]} fall into fold {fold} of {number}, which leaves none to train on, "
-                f"as the duplicate groups are uneven: {mending}"
+                f"all samples of {names[missing[0]]} fall into fold {fold} of {number}, which leaves none to train on"
+                f"{mending}"
             )
+
+
+def join_groups(*groupings: np.ndarray) -> np.ndarray:
+    """Join groups that share a row: two rows are together if any of the groupings puts them together.
+
+    Args:
+        groupings: int (n,) each, rows of one group have the same number.
+
+    Returns:
+        int64 (n,), the first row of each row's group.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows = np.arange(len(groupings[0]))
+    firsts = [first[inverse] for _, first, inverse in (np.unique(g, True, True) for g in groupings)]
+    links = (np.tile(rows, len(firsts)), np.concatenate(firsts))
+    graph = coo_array((np.ones(len(links[0])), links), shape=(len(rows), len(rows)))
+    _, joined = connected_components(graph, directed=False)
+    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def check_straddling(folds: np.ndarray, groups: np.ndarray, samples: Sequence[str], path: str) -> None:
+    """Refuse folds of the user's own that split a group.
+
+    Args:
+        folds: int (n,), the fold of each row.
+        groups: int (n,), the first row of each row's group, see `join_groups`.
+        samples: the name of each row.
+        path: of the user's file, for the message.
+    """
+    split = np.flatnonzero(folds != folds[groups])
+    if len(split):
+        row, other = split[0], groups[split[0]]
+        raise InputError(
+            f"{path}: {samples[other]!r} is in fold {folds[other]} and {samples[row]!r} in fold {folds[row]}, but they "
+            "belong to one group; correct the folds or folds.groups; if the two are copies that may be apart, set "
+            "folds.group_duplicates to false"
+        )
 
 
 def inner_split(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:

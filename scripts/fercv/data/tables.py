@@ -88,8 +88,9 @@ SAMPLES = {
     "duplicate_group": COUNT,
     "source": TEXT,
 }
-# E/data/folds.csv, one row per training sample: the fold that validates it, counted from 0.
-FOLDS = {"index": INDEX, "fold": COUNT}
+# E/data/folds.csv and random_folds.csv, one row per training sample: the fold that validates it, counted from 0, and
+# its group, the index of the first training sample with which it stays together.
+FOLDS = {"index": INDEX, "fold": COUNT, "group": COUNT}
 # M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1.
 HISTORY = {
     "epoch": EPOCH,
@@ -211,6 +212,21 @@ FACTOR_EFFECTS = {
     "p_value": SHARE._replace(missing=True),
     "pairs": COUNT,
     "folds": COUNT,
+}
+# E/leakage.csv, one row for each pair of models that differ in nothing but their folds, each kind of images and each
+# assignment of the folds. `value` is the accuracy on grouped or on random folds, or the difference random - grouped.
+# `images` is all, with_copies (those that have an exact copy among the other images), or without_copies. `rows` counts
+# the images, `groups` the groups over which the interval is drawn.
+LEAKAGE = {
+    "model": TEXT,
+    "random_model": TEXT,
+    "images": Kind("str", choices=("all", "with_copies", "without_copies")),
+    "assignment": Kind("str", choices=("grouped", "random", "difference")),
+    "value": Kind("float64", -1, 1),
+    "low": NUMBER,
+    "high": NUMBER,
+    "rows": COUNT,
+    "groups": COUNT,
 }
 # What score_model reads of M/folds/<fold>/metrics.json, and its types.
 RECORD = {"software": dict, "precision": str, "predictions_sha256": str}

@@ -105,13 +105,17 @@ def corrected_interval(
 
 
 def compare(
-    metrics: Mapping[str, pd.DataFrame], measures: Sequence[str] = ("accuracy", "balanced_accuracy")
+    metrics: Mapping[str, pd.DataFrame],
+    measures: Sequence[str] = ("accuracy", "balanced_accuracy"),
+    folds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Compare models that were validated on the same folds.
 
     Args:
         metrics: for each model a table with one row per fold: fold and the measures.
         measures: the measures to compare.
+        folds: for each model which folds it has. Models with different ones are not paired. If it is None, all have the
+            same.
 
     Returns:
         model, versus, measure, mean, standard_deviation, low, high, p_value, folds: first one row per model and
@@ -137,6 +141,8 @@ def compare(
             *summary, _ = corrected_interval(table[measure].to_numpy(dtype=np.float64), *measure_range(measure))
             rows.append((model, "", measure, *summary, np.nan, len(table)))
     for model, versus in combinations(tables, 2):
+        if folds and folds[model] != folds[versus]:
+            continue
         for measure in measures:
             differences = (tables[model][measure] - tables[versus][measure]).to_numpy(dtype=np.float64)
             lowest, highest = measure_range(measure)

@@ -5,6 +5,7 @@ It imports the standard library, PyYAML and jsonschema only, since the Snakefile
 
 import contextlib
 import copy
+import itertools
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -137,6 +138,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     config["data"]["images"] = scale.get("images")
     config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
     check_folds(config, files)
+    check_groups(config, files)
     check_layers(config, files)
     check_classes(config, files)
     check_images(config, scale_name, files)
@@ -310,6 +312,29 @@ def factor_levels(config: Mapping) -> dict[str, dict[str, object]]:
     }
 
 
+def check_groups(config: dict, files: Sequence[str]) -> None:
+    """Refuse groups that the data cannot have, and a pattern without a part in parentheses; make paths plain."""
+    folds, groups = config["folds"], config["folds"]["groups"] or {}
+    if config["data"]["source"] == "synthetic":
+        for key in {"column", "pattern"} & set(groups):
+            text = "but the built-in faces have neither columns nor file names; set folds.groups.csv, or null"
+            refuse(files, ["folds", "groups", key], groups[key], text)
+    if "pattern" in groups:
+        key, mending = (
+            ["folds", "groups", "pattern"],
+            "put the part that names the group in parentheses, as in '(S[0-9]+)_'",
+        )
+        try:
+            if not re.compile(groups["pattern"]).groups:
+                refuse(files, key, groups["pattern"], f"which has no part in parentheses; {mending}")
+        except (re.error, OverflowError, RecursionError) as error:
+            refuse(files, key, groups["pattern"], f"which is no regular expression ({error}); {mending}")
+    if "csv" in groups:
+        groups["csv"] = plain_path(groups["csv"])
+    if folds["file"]:
+        folds["file"] = plain_path(folds["file"])
+
+
 def check_layers(config: Mapping, files: Sequence[str]) -> None:
     """Refuse layers that no definition has, and feature maps of layers that come after the flattening."""
     known = spatial_layers(config, files)
@@ -382,6 +407,22 @@ def fold_names(number: int) -> list[str]:
     """The names of the folds, padded to at least two digits: 00, 01, ..."""
     digits = max(2, len(str(number - 1)))
     return [str(fold).zfill(digits) for fold in range(number)]
+
+
+def leakage_pairs(config: Mapping) -> list[list[str]]:
+    """The pairs of models of a completed configuration that differ in nothing but their folds.
+
+    Returns:
+        [a model on grouped folds, the same on random folds], in the order of `models`.
+    """
+    rest = {model: config["definitions"][model] | {"folds": None} for model in config["models"]}
+    on = {model: config["definitions"][model]["folds"] for model in config["models"]}
+    pairs = itertools.product(config["models"], repeat=2)
+    return [
+        list(pair)
+        for pair in pairs
+        if [on[model] for model in pair] == ["grouped", "random"] and rest[pair[0]] == rest[pair[1]]
+    ]
 
 
 def model_layers(config: Mapping, name: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fercv.data.check import check_source
+from fercv.data.groups import check_groups
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import restore
@@ -51,7 +52,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         source = config["data"]["source"]
         files = [] if source == "synthetic" else source_files(source)
         if files:
-            check_source(files, config["data"], config["folds"]["number"])
+            # With folds of the user's own, a fold may have no image of a class.
+            check_source(files, config["data"], 2 if config["folds"]["file"] else config["folds"]["number"])
+        check_groups(config["folds"], source)
         digest = config_digest(config)
         if as_planned("configuration", digest, workflow.remote_exec) != digest:
             raise InputError(

@@ -62,7 +62,7 @@ def test_folds_mix_the_order_of_the_rows():
         ([0] * 9 + [1] * 4, range(13), 5, NAMES[:2], ["disgust", "4 samples", "folds.number = 5", "to 4 or less"]),
         ([0] * 9 + [1], range(10), 5, NAMES[:2], ["disgust", "1 sample", "leave the class out"]),
         ([0] * 9 + [1] * 9, range(18), 5, NAMES, ["happy", "0 samples"]),
-        ([0] * 9 + [1] * 6, [*range(9), 9, 9, 9, 10, 10, 11], 5, NAMES[:2], ["disgust", "6 samples in 3 duplicate"]),
+        ([0] * 9 + [1] * 6, [*range(9), 9, 9, 9, 10, 10, 11], 5, NAMES[:2], ["disgust", "6 samples in 3 groups"]),
     ],
 )
 def test_refused_in_one_line(labels, groups, number, names, said):
@@ -75,8 +75,8 @@ def test_refused_in_one_line(labels, groups, number, names, said):
 
 
 UNEVEN = (
-    r"^all samples of class 1 fall into fold . of 2, .* as the duplicate groups are uneven: "
-    r"lower folds\.number, set folds\.group_duplicates to false or add samples$"
+    r"^all samples of class 1 fall into fold . of 2, .* as the groups are uneven: "
+    r"lower folds\.number, add samples, or keep fewer together \(folds\.groups, folds\.group_duplicates\)$"
 )
 
 

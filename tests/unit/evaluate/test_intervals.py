@@ -226,6 +226,14 @@ def test_compare_keeps_the_given_order_of_models_and_the_sign():
     assert (pairs["mean"] < 0).all()
 
 
+def test_compare_pairs_only_models_with_the_same_folds():
+    tables = {name: make_metrics(np.array([0.1, 0.2, 0.15, 0.3]) * k) for name, k in [("a", 1), ("b", 2), ("c", 3)]}
+    folds = {"a": "grouped", "b": "random", "c": "grouped"}
+    table = intervals.compare(tables, measures=["accuracy"], folds=folds)
+    assert table["model"].tolist() == ["a", "b", "c", "a"]
+    assert table["versus"].tolist() == ["", "", "", "c"]
+
+
 def test_compare_gives_each_model_the_interval_that_summarize_gives_it():
     metrics = {"cnn": make_metrics([1.0, 1.0, 0.9, 1.0]), "fc": make_metrics([0.1, 0.0, 0.0, 0.0])}
     table = intervals.compare(metrics, measures=["accuracy"]).set_index(["model", "versus"])

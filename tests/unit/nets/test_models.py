@@ -256,7 +256,7 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
     (tmp_path / "samples.csv").write_text(
         "index,label,usage,duplicate_group,source\n0,0,,0,a\n1,1,Test,1,b\n", encoding="utf-8"
     )
-    (tmp_path / "folds.csv").write_text("index,fold\n0,0\n", encoding="utf-8")
+    (tmp_path / "folds.csv").write_text("index,fold,group\n0,0,0\n", encoding="utf-8")
     snakemake = SimpleNamespace(
         input=Files(saved, model=saved, models=[saved], **{path.stem: path for path in tmp_path.iterdir()}),
         output=Files(tmp_path / "output"),

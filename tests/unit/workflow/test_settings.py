@@ -13,6 +13,7 @@ from fercv.workflow.settings import (
     check_syntax,
     complete_config,
     fold_names,
+    leakage_pairs,
     merge,
     model_layers,
 )
@@ -405,3 +406,58 @@ def test_what_is_left_to_config_yaml_is_told_of_the_experiments_own_file(tmp_pat
     assert origin(names, ["experiment"], "demo") == f"{files[1]}, which leaves it to config.yaml"
     assert origin(names, ["seed"], 2) == str(files[1])
     assert origin(names[:1], ["seed"], 1) == str(files[0])
+
+
+# Folds.
+
+
+def mine(config, **folds):
+    config = changed(config, "data/source", "faces") | {"experiment": "mine", "scale": "full"}
+    return config | {"folds": config["folds"] | folds}
+
+
+@pytest.mark.parametrize(
+    ("folds", "found"),
+    [
+        (
+            {"groups": {"csv": "a.csv", "column": "person"}},
+            "folds.groups is .*, expected null, or one of csv, column and",
+        ),
+        ({"groups": {}}, "folds.groups is {}, expected null, or one of"),
+        ({"groups": {"patern": "(x)"}}, "folds.groups.patern is unknown; did you mean 'pattern'"),
+        ({"groups": {"column": ""}}, "folds.groups.column is '', expected name of a column"),
+        (
+            {"groups": {"pattern": "S[0-9]+"}},
+            "folds.groups.pattern is 'S.*which has no part in parentheses; put the part",
+        ),
+        ({"groups": {"pattern": "(S[0-9+"}}, "folds.groups.pattern is '.S.*which is no regular expression"),
+        ({"file": 3}, "folds.file is 3, expected null, or the path"),
+    ],
+)
+def test_groups_and_folds_that_cannot_be_are_refused(base_config, folds, found):
+    assert re.search(found, refusal(mine(base_config, **folds)))
+
+
+@pytest.mark.parametrize("groups", [{"column": "person"}, {"pattern": "(x)"}])
+def test_the_built_in_faces_have_neither_columns_nor_file_names(base_config, groups):
+    assert "the built-in faces have neither" in refusal(changed(base_config, "folds/groups", groups))
+
+
+def test_one_file_has_one_path_however_it_is_written(base_config):
+    config = mine(base_config, groups={"csv": "./a//groups.csv"}, file="a/../folds.csv")
+    assert complete_config(config, [])["folds"]["groups"] == {"csv": "a/groups.csv"}
+
+
+def test_models_that_differ_in_nothing_but_their_folds_are_pairs(base_config):
+    definitions = base_config["definitions"]
+    for name, of, more in [
+        ("fc_random", "fc", {}), ("cnn_random", "cnn", {}), ("fc_slow", "fc", {"learning_rate": 1e-5}),
+    ]:  # fmt: skip
+        definitions[name] = definitions[of] | {"folds": "random"} | more
+    config = mine(base_config) | {"models": ["cnn_random", "fc_random", "fc_slow", "fc_dropout", "fc", "cnn"]}
+    assert leakage_pairs(complete_config(config, [])) == [["fc", "fc_random"], ["cnn", "cnn_random"]]
+    assert leakage_pairs(complete_config(mine(base_config), [])) == []
+    # Settings of the scale count as well.
+    small = {"fc": {"epochs": 3}, "cnn": {"epochs": 3}, "cnn_random": {"epochs": 3}}
+    config |= {"scale": "tiny", "scales": {"tiny": {"definitions": small}}}
+    assert leakage_pairs(complete_config(config, [])) == [["cnn", "cnn_random"]]
