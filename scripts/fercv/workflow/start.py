@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fercv.data.check import check_source
+from fercv.data.exclusions import read_exclusions
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
 from fercv.workflow.keeping import restore
@@ -52,6 +53,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         files = [] if source == "synthetic" else source_files(source)
         if files:
             check_source(files, config["data"], config["folds"]["number"])
+        for model in config["models"]:
+            if excluded := config["definitions"][model]["exclude_from_training"]:
+                read_exclusions(excluded)
         digest = config_digest(config)
         if as_planned("configuration", digest, workflow.remote_exec) != digest:
             raise InputError(

@@ -17,7 +17,9 @@ def fold(tmp_path):
         path.write_text(name, encoding="utf-8")
     return SimpleNamespace(
         input=SimpleNamespace(**files),
-        params=SimpleNamespace(definition={"epochs": 4}, classes=["a", "b"], code={"digest": "abc", "lookups": {}}),
+        params=SimpleNamespace(
+            definition={"epochs": 4}, classes=["a", "b"], excluded="", code={"digest": "abc", "lookups": {}}
+        ),
         wildcards=SimpleNamespace(fold="00", model="cnn"),
         seed=7,
         threads=1,
@@ -44,6 +46,7 @@ CHANGES = {
     "images": rewrite("images"),
     "samples": rewrite("samples"),
     "folds": rewrite("folds"),
+    "excluded": lambda fold, _: setattr(fold.params, "excluded", "abc"),
     "devices": lambda _, patch: patch.setattr(setup, "devices", lambda: ["another"]),
     "software": lambda _, patch: patch.setattr(setup, "software", lambda: {"keras": "0"}),
     "precision": lambda fold, _: setattr(fold, "precision", "bfloat16"),
