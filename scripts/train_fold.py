@@ -112,7 +112,8 @@ def without_excluded(training, left_out, labels, classes, name):
     missing = np.setdiff1d(labels[training], labels[kept])
     if len(missing):
         raise InputError(
-            f"{name}: exclude_from_training leaves no image of class {classes[missing[0]]} to train on; shorten the list"
+            f"{name}: exclude_from_training leaves no image of class {classes[missing[0]]} to train on; shorten the "
+            "list"
         )
     log.info("%s: %d of %d training images are left out", name, len(training) - len(kept), len(training))
     return kept

@@ -26,10 +26,9 @@ def read_exclusions(path: str | Path) -> list[str]:
             rows = csv.DictReader(file)
             columns = rows.fieldnames or []
             if "sample" not in columns:
-                hint = did_you_mean("sample", columns)
                 raise InputError(
-                    f"{path}: has no column sample, found {names(columns) or 'nothing'}{hint}; the first line must "
-                    "name the columns"
+                    f"{path}: has no column sample, found {names(columns) or 'nothing'}; the first line must name the "
+                    "columns"
                 )
             return [row["sample"] or "" for row in rows]
     except FileNotFoundError:

@@ -105,6 +105,8 @@ def _quality(predictions: Sequence[pd.DataFrame], class_names: Sequence[str]) ->
         [probabilities for _, probabilities in arrays],
         method="self_confidence",
         weight_ensemble_members_by="log_loss_search",
+        # cleanlab's own values go up to 200. If all models are very wrong, all weights would then be 0.
+        log_loss_search_T_values=[0.0001, 0.001, 0.01, 0.1, 1.0, 10.0],
         verbose=False,
     )
 
