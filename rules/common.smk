@@ -17,7 +17,7 @@ from fercv.data.sources import source_digest
 from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
-from fercv.workflow.hashing import digest_of
+from fercv.workflow.hashing import digest_of, file_digest
 from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import PROGRAM, as_planned, program_digest
 from fercv.workflow.settings import factor_levels, fold_names, leakage_pairs, model_layers
@@ -150,6 +150,19 @@ def architecture(wildcards):
 def mirrored_prediction(wildcards):
     """Whether the model of the wildcards averages its predictions over an image and its mirror image."""
     return definition(wildcards)["mirrored_prediction"]
+
+
+@told
+def excluded_from_training(wildcards):
+    """Digest of the list of samples that the wildcards' model is not trained on; an empty text without a list."""
+    path = definition(wildcards)["exclude_from_training"]
+    return planned_exclusions(path) if path else ""
+
+
+@functools.cache
+def planned_exclusions(path):
+    """The digest that a list of samples had when Snakemake planned."""
+    return as_planned(f"content of {path}", file_digest(path), workflow.remote_exec)
 
 
 @told

@@ -12,8 +12,10 @@ rule evaluate:
         expand(
             f"{MODEL_RESULTS}/{{file}}.csv",
             model=MODELS,
-            file=["confusion_matrix", "misclassified", "metrics", "summary", "per_class"],
+            file=["confusion_matrix", "misclassified", "metrics", "summary", "per_class", "label_issues"],
         ),
+        f"{RESULTS}/label_issues.csv",
+        f"{RESULTS}/label_issues.png",
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
         expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
@@ -175,6 +177,77 @@ rule plot_misclassified:
         "Draw the most confident mistakes of {wildcards.model}"
     script:
         "../scripts/plot_misclassified.py"
+
+
+rule find_label_issues:
+    input:
+        predictions=every_fold("predictions.csv"),
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        issues=f"{MODEL_RESULTS}/label_issues.csv",
+    log:
+        f"{RESULTS}/logs/find_label_issues/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/find_label_issues/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        classes=CLASSES,
+        code=code("find_label_issues"),
+    message:
+        "Find the labels that {wildcards.model} makes suspicious"
+    script:
+        "../scripts/find_label_issues.py"
+
+
+rule rank_label_issues:
+    input:
+        issues=expand(rules.find_label_issues.output.issues, model=MODELS),
+        predictions=expand(fold_file("predictions.csv"), model=MODELS, fold=FOLDS),
+    output:
+        ranking=f"{RESULTS}/label_issues.csv",
+    log:
+        f"{RESULTS}/logs/rank_label_issues.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rank_label_issues.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        models=MODELS,
+        classes=CLASSES,
+        code=code("rank_label_issues"),
+    message:
+        "Rank the suspicious labels over all models"
+    script:
+        "../scripts/rank_label_issues.py"
+
+
+rule plot_label_issues:
+    input:
+        ranking=rules.rank_label_issues.output.ranking,
+        images=rules.prepare_dataset.output.images,
+    output:
+        report(
+            f"{RESULTS}/label_issues.png",
+            caption="../report/label_issues.rst",
+            category="Mistakes",
+            labels={"model": "all models", "figure": "suspicious labels"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_label_issues.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_label_issues.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_label_issues"),
+    message:
+        "Draw the most suspicious labels"
+    script:
+        "../scripts/plot_label_issues.py"
 
 
 rule compare_models:

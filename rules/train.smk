@@ -61,6 +61,7 @@ rule train_fold:
         classes=CLASSES,
         seed=config["seed"],
         made_from=digest_of_models_folds,
+        excluded=excluded_from_training,
         code=code("train_fold", lookups=architecture_lookup),
     message:
         "Train {wildcards.model} on all folds but {wildcards.fold}"

@@ -3,12 +3,15 @@
 from fercv.workflow.jobs import run
 
 import json
+import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fercv.data import tables
 from fercv.data.arrays import open_images
+from fercv.data.exclusions import excluded_rows
 from fercv.data.folds import inner_split
 from fercv.engine.setup import Engine, set_up
 from fercv.evaluate.measures import fold_measures
@@ -16,11 +19,14 @@ from fercv.nets.architectures import width_of
 from fercv.nets.models import predict, save_model
 from fercv.train.checkpoint import Checkpoints, sync
 from fercv.train.loop import Task, train
+from fercv.workflow.errors import InputError
 from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
 from fercv.workflow.hashing import derive_seed, file_digest
 from fercv.workflow.locks import locked
 from fercv.workflow.progress import ProgressFile, progress_path
 from fercv.workflow.resources import resources_of
+
+log = logging.getLogger("fercv")
 
 
 def main(snakemake):
@@ -63,6 +69,7 @@ def describe_run(snakemake, seed: int, engine: Engine) -> dict:
         "images": file_digest(snakemake.input.images),
         "samples": file_digest(snakemake.input.samples),
         "folds": file_digest(snakemake.input.folds),
+        "excluded": snakemake.params.excluded,
         **engine._asdict(),
     }
 
@@ -77,6 +84,9 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
     folds = tables.read_table(snakemake.input.folds, tables.FOLDS, below=below)
     labels = samples["label"].to_numpy()
     training, inner_validation = folds.loc[folds["fold"] != int(fold), "index"].to_numpy(), None
+    if definition["exclude_from_training"]:
+        left_out = excluded_rows(definition["exclude_from_training"], samples["source"], snakemake.params.excluded)
+        training = without_excluded(training, left_out, labels, snakemake.params.classes, name)
     if definition["early_stopping"]["enabled"]:
         groups = folds.loc[folds["fold"] != int(fold), "group"].to_numpy()
         inner = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
@@ -94,6 +104,19 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
         checkpoints=checkpoints,
         progress=ProgressFile(progress_path(config["directory"], config["experiment"], model, fold), model, fold),
     )
+
+
+def without_excluded(training, left_out, labels, classes, name):
+    """The training rows without those that the user's list leaves out. At least one row of each class must stay."""
+    kept = training[~np.isin(training, left_out)]
+    missing = np.setdiff1d(labels[training], labels[kept])
+    if len(missing):
+        raise InputError(
+            f"{name}: exclude_from_training leaves no image of class {classes[missing[0]]} to train on; shorten the "
+            "list"
+        )
+    log.info("%s: %d of %d training images are left out", name, len(training) - len(kept), len(training))
+    return kept
 
 
 def train_and_write(output, task: Task, classes: list[str], engine: Engine) -> None:

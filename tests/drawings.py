@@ -117,6 +117,17 @@ def mistakes_of(names, number=8, size=12):
     return evaluate.misclassified_figure(rows, "Most confident mistakes of cnn, by true class", 8)
 
 
+def label_issues_of(count, names=EMOTIONS, models=3, size=12):
+    issues = pd.DataFrame(
+        {
+            "given": [names[place % len(names)] for place in range(count)],
+            "suggested": [names[(place + 1) % len(names)] for place in range(count)],
+            "votes": [place % models + 1 for place in range(count)],
+        }
+    )
+    return evaluate.label_issues_figure(random_images(count, size), issues, 30 * count, models)
+
+
 DRAWINGS = {
     "samples": lambda: data.samples_figure({name: random_images(12) for name in EMOTIONS}, "Samples"),
     "samples, 64 names of 77 characters": lambda: data.samples_figure(
@@ -139,6 +150,10 @@ DRAWINGS = {
     "mistakes, few": lambda: mistakes_of(EMOTIONS, 3, 48),
     "mistakes, none": lambda: mistakes_of(["left"]),
     "mistakes, 64 names of 77 characters": lambda: mistakes_of(VERY_LONG_NAMES),
+    "label issues": lambda: label_issues_of(40),
+    "label issues, one model, large images": lambda: label_issues_of(3, models=1, size=48),
+    "label issues, none": lambda: label_issues_of(0),
+    "label issues, 64 names of 77 characters": lambda: label_issues_of(40, VERY_LONG_NAMES),
     "comparison": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
     "comparison, one model": lambda: evaluate.comparison_figure(*comparison_tables(["cnn"])),
     "comparison, no intervals": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),

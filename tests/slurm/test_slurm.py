@@ -94,7 +94,7 @@ SETTING = ("experiments/demo-tiny.yaml", r"(fc: .*epochs): 3", r"\1: 4")
 PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r"\n\1,0")
 SCORES = {
     "pool_confusion", "plot_confusion", "score_model", "plot_accuracy", "list_misclassified", "plot_misclassified",
-    "compare_models", "plot_comparison", "plot_held_out",
+    "compare_models", "plot_comparison", "plot_held_out", "find_label_issues", "rank_label_issues", "plot_label_issues",
 }  # fmt: skip
 OF_FC = SCORES | {"train_fold", "predict_held_out", "score_held_out", "compute_saliency", "plot_saliency"}
 

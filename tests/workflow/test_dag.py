@@ -23,6 +23,9 @@ ALL = {
     "score_model": 3,
     "list_misclassified": 3,
     "plot_misclassified": 3,
+    "find_label_issues": 3,
+    "rank_label_issues": 1,
+    "plot_label_issues": 1,
     "compare_models": 1,
     "plot_comparison": 1,
     "predict_held_out": 3,
@@ -55,6 +58,8 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
         ("cnn/confusion_matrix.png", DATA | {"train_fold": 20, "pool_confusion": 1, "plot_confusion": 1}),
         ("cnn/accuracy.png", DATA | {"train_fold": 20, "pool_confusion": 1, "score_model": 1, "plot_accuracy": 1}),
         ("cnn/misclassified.png", DATA | {"train_fold": 20, "list_misclassified": 1, "plot_misclassified": 1}),
+        ("fc/label_issues.csv", DATA | {"train_fold": 20, "find_label_issues": 1}),
+        ("label_issues.csv", DATA | {"train_fold": 60, "find_label_issues": 3, "rank_label_issues": 1}),
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
         ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
@@ -138,6 +143,7 @@ def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
         ({"folds": {"nubmer": 5}}, r"folds.nubmer is unknown; did you mean 'number'"),
         ({"models": ["cmn"]}, r"models is 'cmn'.*did you mean 'cnn'"),
         ({"experiment": "mine", "scale": "full", "data": {"source": "nowhere.csv"}}, r"'nowhere.csv'"),
+        ({"definitions": {"cnn": {"exclude_from_training": "nowhere.csv"}}}, r"^nowhere.csv: no such file under"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line(workflow, overlay, line):

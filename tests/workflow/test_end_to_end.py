@@ -22,6 +22,8 @@ from fercv.data.tables import (
     HELD_OUT_METRICS,
     HELD_OUT_PREDICTIONS,
     HISTORY,
+    LABEL_ISSUES,
+    LABEL_RANKING,
     METRICS,
     MISCLASSIFIED,
     PER_CLASS,
@@ -164,6 +166,30 @@ def test_the_mistakes_of_all_folds_are_listed_the_most_confident_first(results, 
             assert wrong.loc[index, row["predicted"]] == row["probability"] == wrong.loc[index, CLASSES].max()
 
 
+def test_suspicious_labels_are_those_of_the_predictions_and_are_ranked_over_the_models(results, samples):
+    listed = {}
+    for model in MODELS:
+        issues = read_table(results / model / "label_issues.csv", LABEL_ISSUES, may_be_empty=True)
+        assert list(issues.columns) == list(LABEL_ISSUES)
+        assert issues["given_probability"].is_monotonic_increasing
+        assert (issues["given"] != issues["suggested"]).all()
+        assert list(issues["sample"]) == list(samples.loc[issues["index"], "source"])
+        predictions = pd.concat(fold_tables(results, model, "predictions.csv", PREDICTIONS)).set_index("index")
+        for issue in issues.itertuples():
+            row = predictions.loc[issue.index]
+            assert CLASSES[int(row["label"])] == issue.given
+            assert row[issue.given] == pytest.approx(issue.given_probability, abs=1e-5)
+            assert row[CLASSES].max() == row[issue.suggested]
+        listed[model] = set(issues["index"])
+    ranking = read_table(results / "label_issues.csv", LABEL_RANKING, others=TEXT, may_be_empty=True)
+    assert list(ranking.columns) == [*LABEL_RANKING, "suggested_by_cnn", "suggested_by_fc"]
+    assert ranking["quality"].is_monotonic_increasing
+    assert set(ranking["index"]) == listed["cnn"] | listed["fc"]
+    for model in MODELS:
+        assert set(ranking.loc[ranking[f"suggested_by_{model}"] != "", "index"]) == listed[model]
+    assert list(ranking["votes"]) == [(index in listed["cnn"]) + (index in listed["fc"]) for index in ranking["index"]]
+
+
 def test_the_comparison_is_paired_by_fold(results):
     comparison = read_table(results / "comparison.csv", COMPARISON)
     tables = [read_table(results / model / "metrics.csv", METRICS) for model in MODELS]
@@ -258,6 +284,7 @@ def test_every_picture_is_there_and_of_a_readable_size(results):
         "data/samples.png",
         "comparison.png",
         "factors.png",
+        "label_issues.png",
         *(f"{model}/{name}.png" for model in MODELS for name in one_model),
         *(f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")),
     }

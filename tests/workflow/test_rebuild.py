@@ -42,23 +42,25 @@ EXPERIMENT = {
     },
 }
 PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
-PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1}
+PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1, "plot_label_issues": 1}
 SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
 FILTERS = {"ascend_filters": 2, "plot_filters": 2}
 COMPARISON = {"compare_models": 1, "plot_comparison": 1}
+LABEL_RANKING = {"rank_label_issues": 1, "plot_label_issues": 1}
 # What follows from the folds of one model, and of both.
-OF_FC = COMPARISON | {
+OF_FC = COMPARISON | LABEL_RANKING | {
     "plot_accuracy": 1, "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "predict_held_out": 1,
     "score_held_out": 1, "plot_held_out": 1, "list_misclassified": 1, "plot_misclassified": 1, "compute_saliency": 1,
-    "plot_saliency": 1,
+    "plot_saliency": 1, "find_label_issues": 1,
 }  # fmt: skip
 OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
-OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON
-SCORES = COMPARISON | {
+OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON | LABEL_RANKING
+SCORES = COMPARISON | LABEL_RANKING | {
     "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "plot_accuracy": 1, "list_misclassified": 1,
-    "plot_misclassified": 1, "plot_held_out": 1,
+    "plot_misclassified": 1, "plot_held_out": 1, "find_label_issues": 1,
 }  # fmt: skip
 OF_SAMPLES = {"list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2}
+OF_SAMPLES |= LABEL_RANKING | {"find_label_issues": 2}
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
@@ -610,6 +612,21 @@ def test_one_changed_pixel_reruns_everything_from_the_data_on(project, change):
     assert project.jobs() == EVERYTHING
 
 
+def test_a_list_of_samples_retrains_the_model_that_leaves_them_out_whenever_its_content_changes(project):
+    path = project.folder / "doubtful.csv"
+    path.write_text("sample\nrow 3\n", encoding="utf-8")
+    definitions = {"fc": {"exclude_from_training": "./doubtful.csv"}}
+    project.configure(lambda config: config.update(definitions=definitions))
+    assert project.jobs() == {"train_fold": 3} | OF_FC
+    project.snakemake("--touch")
+    assert project.jobs() == {}
+    path.write_text("sample\nrow 3\n", encoding="utf-8")
+    assert project.jobs() == {}
+    path.write_text("sample\nrow 4\n", encoding="utf-8")
+    os.utime(path, (1e9, 1e9))
+    assert project.jobs() == {"train_fold": 3} | OF_FC
+
+
 def test_without_the_digest_of_the_data_an_older_file_goes_unseen(blind):
     put_an_older_file_in_place(blind)
     assert blind.jobs() == {}
@@ -619,7 +636,9 @@ def test_without_checksums_the_same_content_counts_as_new(dated):
     without = ("--max-checksum-file-size", "0")
     os.utime(dated.folder / "results/rebuilt/data/images.npy")
     assert dated.jobs() == {}
-    assert dated.jobs(*without) == {"plot_samples": 1, "plot_misclassified": 2}
+    assert dated.jobs(*without) == {
+        "plot_samples": 1, "plot_misclassified": 2, "plot_label_issues": 1
+    }  # fmt: skip
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):

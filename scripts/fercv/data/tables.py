@@ -144,6 +144,29 @@ MISCLASSIFIED = {
     "probability": SHARE,
     "fold": TEXT,
 }
+# M/label_issues.csv, one row per validation sample whose label is probably wrong, the most suspicious one first.
+# `sample` is the source of samples.csv; `given` and `suggested` are names of classes, and the probabilities are those
+# of these classes. It may have no rows.
+LABEL_ISSUES = {
+    "index": INDEX,
+    "sample": TEXT,
+    "given": TEXT,
+    "suggested": TEXT,
+    "given_probability": SHARE,
+    "suggested_probability": SHARE,
+}
+# E/label_issues.csv, one row per sample that is in the M/label_issues.csv of at least one model, the most suspicious
+# one first. `suggested` is what most of these models suggest, `votes` is their number, and `quality` is the mean of the
+# given class's probability over all models, weighted. Then a column suggested_by_<model> for each model: the class that
+# it suggests, or "". It may have no rows.
+LABEL_RANKING = {
+    "index": INDEX,
+    "sample": TEXT,
+    "given": TEXT,
+    "suggested": TEXT,
+    "votes": COUNT,
+    "quality": SHARE,
+}
 # M/metrics.csv, one row per fold: its name, such as 00; then the measures, and n, the number of samples.
 METRICS = {
     "fold": NAME,

@@ -494,3 +494,40 @@ def misclassified_figure(rows, title, columns):
     set_heading(figure, title)
     close_slack(figure, axes)
     return figure
+
+
+@style.context(STYLE)
+def label_issues_figure(images, issues, total, models, columns=8):
+    """Contact sheet of the images whose labels are most suspicious.
+
+    Args:
+        images: (k, h, w), grey values as uint8, or as float in [0, 1]; the most suspicious one first.
+        issues: DataFrame of k rows with the columns given, suggested (names of classes) and votes (how many models
+            say so).
+        total: how many issues there are.
+        models: how many models were asked.
+        columns: images in a row.
+    """
+    heading = f"The {len(images)} most suspicious of {total:,} suspicious labels"
+    if not total:
+        figure = Figure(figsize=(WIDTH, 1.5))
+        set_heading(figure, "Suspicious labels")
+        figure.text(0.5, 0.4, "No label is suspicious.", ha="center", va="center", color=GREY)
+        return figure
+    height, width = images.shape[1:]
+    rows = math.ceil(len(images) / columns)
+    sheet = np.full((max(len(images), columns), height, width), np.nan)
+    sheet[: len(images)] = grey(images)
+    figure = Figure(figsize=(WIDTH, 1.2 + rows * (0.6 + 1.1 * height / width)))
+    axes = figure.add_subplot()
+    centres = draw_tiles(axes, sheet, columns, gap=0.08, colour_map="gray", headroom=0.52 if models > 1 else 0.36)
+    for (x, y), issue in zip(centres, issues.itertuples(), strict=False):
+        text = f"{shortened(issue.given, 16)}\n→ {shortened(issue.suggested, 14)}"
+        text += f"\n{issue.votes} of {models} models" if models > 1 else ""
+        place = (x, y - height / width / 2 - 0.04)
+        axes.text(*place, text, ha="center", va="bottom", fontsize=7, in_layout=False)
+    note = "Above each image: its label, and the class that is suggested"
+    set_note(axes, f"{note}; how many models find the label suspicious." if models > 1 else f"{note}.")
+    set_heading(figure, heading if total > len(images) else f"Suspicious labels: {total:,}")
+    close_slack(figure, axes)
+    return figure

@@ -225,6 +225,8 @@ def complete_definition(name: str, definition: Mapping, schema: Mapping, files: 
     """A model's definition with the defaults of the schema and of its architecture."""
     definition = with_defaults(definition, schema)
     definition["settings"] = architecture_settings(name, definition, files)
+    if definition["exclude_from_training"]:
+        definition["exclude_from_training"] = plain_path(definition["exclude_from_training"])
     warmup, epochs = definition["schedule"]["warmup"], definition["epochs"]
     if warmup >= epochs:
         key = ["definitions", name, "schedule", "warmup"]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fercv.data.check import check_source
+from fercv.data.exclusions import read_exclusions
 from fercv.data.groups import check_groups
 from fercv.data.sources import source_files
 from fercv.workflow.errors import InputError
@@ -55,6 +56,9 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
             # With folds of the user's own, a fold may have no image of a class.
             check_source(files, config["data"], 2 if config["folds"]["file"] else config["folds"]["number"])
         check_groups(config["folds"], source)
+        for model in config["models"]:
+            if excluded := config["definitions"][model]["exclude_from_training"]:
+                read_exclusions(excluded)
         digest = config_digest(config)
         if as_planned("configuration", digest, workflow.remote_exec) != digest:
             raise InputError(

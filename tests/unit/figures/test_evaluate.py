@@ -9,6 +9,7 @@ from drawings import (
     comparison_tables,
     confusion_of,
     held_out_tables,
+    label_issues_of,
     mistakes_of,
     random_images,
     texts_of,
@@ -217,3 +218,32 @@ def test_names_above_mistakes_do_not_overlap(names):
     figure.draw_without_rendering()
     extents = [text.get_window_extent() for text in figure.axes[0].texts[:7]]
     assert not any(first.overlaps(second) for first, second in pairwise(extents))
+
+
+def test_suspicious_labels_stand_above_their_images_with_suggestion_and_votes():
+    figure = label_issues_of(10, EMOTIONS)
+    assert figure.get_suptitle() == "The 10 most suspicious of 300 suspicious labels"
+    above = [text.get_text() for text in figure.axes[0].texts]
+    assert len(above) == 10
+    assert above[:2] == ["angry\n→ disgust\n1 of 3 models", "disgust\n→ fear\n2 of 3 models"]
+
+
+def test_one_model_has_no_votes():
+    figure = label_issues_of(2, EMOTIONS, models=1)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["angry\n→ disgust", "disgust\n→ fear"]
+    assert "how many models" not in figure.axes[0].get_xlabel()
+
+
+def test_it_is_told_that_no_label_is_suspicious():
+    assert "No label is suspicious." in texts_of(label_issues_of(0))
+
+
+@pytest.mark.parametrize("names", [EMOTIONS, VERY_LONG_NAMES[:9]])
+def test_the_texts_of_suspicious_labels_overlap_neither_each_other_nor_images(names):
+    figure = label_issues_of(16, names)
+    figure.draw_without_rendering()
+    extents = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(first.overlaps(second) for first, second in pairwise(extents[:8]))
+    tops = [text.get_position()[1] for text in figure.axes[0].texts]
+    bottom_of_first_row = figure.axes[0].transData.transform((0, tops[0] + 1.04))[1]
+    assert extents[8].y1 <= bottom_of_first_row

@@ -1,12 +1,17 @@
-"""The description of a run, which its checkpoint bears: whatever changes a fold's training must change it."""
+"""The description of a run, which its checkpoint bears: whatever changes a fold's training must change it.
+
+And which rows a fold's model is trained on, where a list leaves some out.
+"""
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fercv.engine import setup
 from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
-from train_fold import describe_run
+from fercv.workflow.errors import InputError
+from train_fold import describe_run, without_excluded
 
 
 @pytest.fixture
@@ -17,7 +22,9 @@ def fold(tmp_path):
         path.write_text(name, encoding="utf-8")
     return SimpleNamespace(
         input=SimpleNamespace(**files),
-        params=SimpleNamespace(definition={"epochs": 4}, classes=["a", "b"], code={"digest": "abc", "lookups": {}}),
+        params=SimpleNamespace(
+            definition={"epochs": 4}, classes=["a", "b"], excluded="", code={"digest": "abc", "lookups": {}}
+        ),
         wildcards=SimpleNamespace(fold="00", model="cnn"),
         seed=7,
         threads=1,
@@ -44,6 +51,7 @@ CHANGES = {
     "images": rewrite("images"),
     "samples": rewrite("samples"),
     "folds": rewrite("folds"),
+    "excluded": lambda fold, _: setattr(fold.params, "excluded", "abc"),
     "devices": lambda _, patch: patch.setattr(setup, "devices", lambda: ["another"]),
     "software": lambda _, patch: patch.setattr(setup, "software", lambda: {"keras": "0"}),
     "precision": lambda fold, _: setattr(fold, "precision", "bfloat16"),
@@ -65,3 +73,19 @@ def test_a_checkpoint_is_refused_where_anything_that_training_follows_from_has_c
     CHANGES[key](fold, monkeypatch)
     with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
         read_checkpoint(path, described(fold))
+
+
+LABELS = np.array([0, 1, 0, 1, 0, 1, 1])
+
+
+def test_rows_on_a_list_are_left_out_of_the_training_rows_in_their_order():
+    training = np.array([6, 4, 2, 1])
+    kept = without_excluded(training, [0, 2, 5, 6], LABELS, ["sad", "happy"], "cnn fold 00")
+    assert list(kept) == [4, 1]
+    assert list(without_excluded(training, [], LABELS, ["sad", "happy"], "cnn fold 00")) == list(training)
+
+
+def test_a_list_that_leaves_nothing_of_a_class_is_refused_in_one_line():
+    line = r"^cnn fold 00: exclude_from_training leaves no image of class happy to train on; shorten the list$"
+    with pytest.raises(InputError, match=line):
+        without_excluded(np.array([6, 4, 2, 1]), [1, 3, 6], LABELS, ["sad", "happy"], "cnn fold 00")
