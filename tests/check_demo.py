@@ -52,7 +52,7 @@ def check_labels(demo: Path) -> list[tuple[bool, str]]:
         (found >= 0.5 * len(wrong), f"cnn: {found} of {len(wrong)} wrong labels are found, promised half of them"),
         (
             found >= 0.125 * len(issues),
-            f"cnn: {found} of {len(issues)} suspicious labels are wrong, promised an eighth",
+            f"cnn: {found} of {len(issues)} suspicious ones are wrong, promised an eighth",
         ),
         (of_first >= 1 / 3, f"ranking: {of_first:.3f} of the first {len(first)} labels are wrong, promised a third"),
     ]

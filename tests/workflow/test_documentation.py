@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
@@ -27,6 +28,7 @@ from snakemake.utils import update_config
 from warm import run_snakemake
 
 from fercv.data.faces import CLASSES
+from fercv.data.tables import METRICS
 from fercv.workflow.start import BACKENDS
 
 MODELS = ("cnn", "fc", "fc_dropout")
@@ -205,7 +207,7 @@ PICTURES = ("accuracy", "confusion_matrix", "misclassified", "held_out", "salien
 
 def write_results(results: Path) -> None:
     """Write what commands of the pages read: pictures, tables, the log of a fold, and two folds, one of them edited."""
-    pictures = ["data/samples.png", "comparison.png"]
+    pictures = ["data/samples.png", "comparison.png", "label_issues.png"]
     pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
     for name in pictures:
@@ -216,6 +218,12 @@ def write_results(results: Path) -> None:
         gains = {"predictions": "difference", "measure": ["accuracy", "log_loss"], "value": [0.1, -0.1]}
         pd.DataFrame(gains).to_csv(results / model / "held_out_metrics.csv")
         pd.DataFrame({"true": ["sad"], "sad": [1]}).to_csv(results / model / "confusion_matrix.csv", index=False)
+    # Four images, of which the first has a wrong label. The cnn finds it.
+    pd.DataFrame({"label": [0] * 4}).to_csv(results / "data" / "samples.csv")
+    pd.DataFrame({"index": range(4)}).to_csv(results / "data" / "folds.csv")
+    np.savez(results / "data" / "truth.npz", true_labels=[1, 0, 0, 0])
+    for name in ("cnn/label_issues.csv", "label_issues.csv"):
+        pd.DataFrame({"index": [0]}).to_csv(results / name, index=False)
     log = results / "logs" / "train_fold" / "cnn_00.log"
     log.parent.mkdir(parents=True)
     log.write_text("...\ncnn fold 00: tensorflow on GPU:0, 1 thread, in float32, as ...\n", encoding="utf-8")
@@ -287,6 +295,44 @@ def test_the_example_of_results_predicts_with_the_models_of_all_folds(copies):
     models, total = said.split()[-2:]
     assert models == "2"
     assert float(total) == pytest.approx(1)
+
+
+def test_the_groups_of_two_labels_that_are_found_are_counted(tmp_path):
+    count, _ = blocks("docs/labels.md", "python")
+    (folder,) = set(re.findall(r"results/[\w-]+", count))
+    (tmp_path / folder / "data").mkdir(parents=True)
+    (tmp_path / folder / "cnn").mkdir()
+    samples = pd.DataFrame(
+        # Of the groups 0, 1 and 2, each with two labels, the first is found twice, the last has one training image.
+        {
+            "index": range(8),
+            "label": [0, 1, 2, 3, 4, 5, 6, 6],
+            "usage": ["Training"] * 5 + ["PublicTest"] + ["Training"] * 2,
+            "duplicate_group": [0, 0, 1, 1, 2, 2, 3, 3],
+        }
+    )
+    samples.to_csv(tmp_path / folder / "data" / "samples.csv", index=False)
+    pd.DataFrame({"index": [0, 1, 4, 6]}).to_csv(tmp_path / folder / "cnn" / "label_issues.csv", index=False)
+    said = run([sys.executable, "-c", count], tmp_path)
+    assert said.strip() == f"4 of 7 labels; 1 of 2 groups, {2 * (1 - (3 / 7) ** 2):.1f} by chance"
+
+
+def test_a_model_without_the_suspicious_labels_is_compared_with_the_one_that_has_all(copies):
+    (overlay,) = blocks("docs/labels.md", "yaml")
+    path = copies.finished / "experiments" / "cleaned.yaml"
+    path.write_text(overlay, encoding="utf-8")
+    planned = run(
+        ["snakemake", "--dry-run", "--cores", "2", "--configfile", "experiments/cleaned.yaml"], copies.finished
+    )
+    assert "Train cnn on all folds but 19" in planned and "Train fc" not in planned
+    for experiment, accuracy in (("demo", 0.5), ("demo-cleaned", 0.75)):
+        folder = copies.finished / "results" / experiment / "cnn"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [(f"0{fold}", accuracy + fold / 8, 0.5, 0.5, 1.0, 9) for fold in range(3)]
+        pd.DataFrame(rows, columns=list(METRICS)).to_csv(folder / "metrics.csv", index=False)
+    _, compare = blocks("docs/labels.md", "python")
+    said = run([sys.executable, "-c", compare], copies.finished)
+    assert re.search(r"cleaned +all +accuracy +0\.25", said)
 
 
 def test_files_named_in_sentences_are_there(copies):

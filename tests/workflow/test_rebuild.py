@@ -494,7 +494,7 @@ SETTINGS = {
         lambda c: c["models"].append("fc_dropout"),
         {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
     ),
-    "model removed": (lambda c: c["models"].remove("fc"), COMPARISON),
+    "model removed": (lambda c: c["models"].remove("fc"), COMPARISON | LABEL_RANKING),
 }
 
 
