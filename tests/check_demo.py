@@ -4,9 +4,9 @@ Balanced accuracy (mean over the folds) of at least 0.5 for cnn and 0.3 for fc, 
 in every model's pooled confusion matrix. On the held-out images, the ensemble of each model's folds is at least as
 accurate as these are on average, and its log loss is at most theirs. The cnn is really better than fc: the p-values of
 both measures, adjusted, are below 0.05. Its calibration error, as far as it is not chance, is below 0.1. Of the labels
-that are wrong on purpose, the cnn finds at least half. Of its suspicious labels at least an eighth are wrong, and of the
-first ones in the ranking of all models, as many as there are wrong labels, at least a third. About 3 of 100 would be by
-chance.
+that are wrong on purpose, the cnn finds at least half. Of its suspicious labels at least an eighth are wrong, and at
+least a third of the first ones in the ranking of all models, as many as there are wrong labels. About 3 of 100 would be
+by chance.
 """
 
 import sys
