@@ -161,7 +161,8 @@ def test_an_overlay_inherits_nothing_of_the_demos_smallness(base_config, path):
     assert config["experiment"] == path.stem
     assert config["data"]["images"] == own.get("images")
     assert config["filters"]["count"] == own.get("filters", base_config["filters"]["count"])
-    for name, definition in config["definitions"].items():
+    for name in base_config["definitions"]:
+        definition = config["definitions"][name]
         expected = merge(base_config["definitions"][name], own.get("definitions", {}).get(name, {}))
         complete = with_defaults(expected, read_schema()["$defs"]["definition"])
         for key in demo["definitions"][name]:
