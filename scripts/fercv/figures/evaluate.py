@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
-from scipy.optimize import isotonic_regression
 
 from fercv.figures.drawing import (
     BLUE,
@@ -150,6 +149,9 @@ def _accuracy_legend(curves):
 
 def _mark_final_values(axes, curves):
     """Write the last values of all series at their ends, and move the texts apart where they would overlap."""
+    # Here, because that takes longer than importing everything else.
+    from scipy.optimize import isotonic_regression
+
     least_distance, margin = 0.13, 0.06
     last = curves.iloc[-1]
     ordered = sorted(CURVES, key=lambda series: last[series.column])
