@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from fercv.engine import setup
 from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
-from train_fold import describe_run
+from train_fold import describe_run, read_task
 
 
 @pytest.fixture
@@ -65,3 +67,24 @@ def test_a_checkpoint_is_refused_where_anything_that_training_follows_from_has_c
     CHANGES[key](fold, monkeypatch)
     with pytest.raises(UnusableError, match=f"^it belongs to another run, with other {key}$"):
         read_checkpoint(path, described(fold))
+
+
+def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
+    """Six persons with four images each, of two classes. No image has a copy."""
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8))
+    numbers = np.arange(24)
+    samples = pd.DataFrame({"index": numbers, "label": numbers % 2, "usage": "", "duplicate_group": numbers})
+    samples.assign(source="x").to_csv(tmp_path / "samples.csv", index=False)
+    person = numbers // 4
+    pd.DataFrame({"index": numbers, "fold": person % 3, "group": 4 * person}).to_csv(
+        tmp_path / "folds.csv", index=False
+    )
+    fold.input = SimpleNamespace(
+        images=tmp_path / "images.npy", samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"
+    )
+    fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
+    fold.params.definition = {"early_stopping": {"enabled": True, "fraction": 0.3}}
+    task = read_task(fold, 7, "cnn fold 00", None)
+    assert sorted([*task.training, *task.inner_validation]) == numbers[person % 3 != 0].tolist()
+    assert len(set(person[task.inner_validation])) == 2
+    assert not set(person[task.inner_validation]) & set(person[task.training])
