@@ -530,19 +530,15 @@ def test_groups_and_folds_of_the_users_own_assign_the_folds_anew_and_prepare_not
     assert project.jobs() == {}
 
 
-def test_a_model_on_random_folds_leaves_the_others_alone_and_does_not_follow_the_groups(project):
-    def add(config):
-        config["models"].append("fc_random")
-        fc = config["scales"]["tiny"]["definitions"]["fc"]
-        config["definitions"] = {"fc_random": {"architecture": "fc", "folds": "random"} | fc}
-
-    project.configure(add)
-    of_random = {"assign_random_folds": 1, "summarize_architecture": 1, "train_fold": 3} | OF_FC
-    assert project.jobs() == of_random
+def test_a_model_on_random_folds_does_not_follow_the_groups_and_the_others_do_not_follow_it(project):
+    project.configure(lambda c: definition("fc")(c).update(folds="random"))
+    assert project.jobs() == {"assign_random_folds": 1, "train_fold": 3} | OF_FC
+    project.snakemake("results/rebuilt/data/random_folds.csv")
     project.snakemake("--touch")
+    assert project.jobs() == {}
     write_groups(project, 1)
     project.configure(lambda c: c["folds"].update(groups={"csv": "groups.csv"}))
-    assert project.jobs() == OF_FOLDS
+    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN
 
 
 @pytest.mark.parametrize("case", SETTINGS)

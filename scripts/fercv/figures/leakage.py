@@ -50,14 +50,14 @@ def leakage_figure(table):
     for axes in (both, difference):
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
-        axes.margins(x=0.2)
+        axes.margins(x=0.25)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     handles = [
         Line2D([], [], color=colour, marker=marker, lw=2.4, ms=6, mec="white", label=f"{text}, 95 % interval")
         for colour, marker, text, _ in ASSIGNMENTS.values()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    set_heading(figure, "What random folds let a model know")
+    set_heading(figure, "The same models on grouped and on random folds")
     return figure
 
 

@@ -157,7 +157,7 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
 
     metrics, comparison = [tmp_path / model / "metrics.csv" for model in models], tmp_path / "comparison.csv"
     shared = {
-        "params": SimpleNamespace(models=models),
+        "params": SimpleNamespace(models=models, folds=["grouped"] * 3),
         "input": SimpleNamespace(metrics=metrics, comparison=comparison, summary=[metrics[0].with_name("summary.csv")]),
     }
     compare_models.main(SimpleNamespace(output=SimpleNamespace(comparison=comparison), **shared))

@@ -6,12 +6,13 @@ And which rows a fold's model is trained on, where a list leaves some out.
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fercv.engine import setup
 from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
 from fercv.workflow.errors import InputError
-from train_fold import describe_run, without_excluded
+from train_fold import describe_run, read_task, without_excluded
 
 
 @pytest.fixture
@@ -89,3 +90,24 @@ def test_a_list_that_leaves_nothing_of_a_class_is_refused_in_one_line():
     line = r"^cnn fold 00: exclude_from_training leaves no image of class happy to train on; shorten the list$"
     with pytest.raises(InputError, match=line):
         without_excluded(np.array([6, 4, 2, 1]), [1, 3, 6], LABELS, ["sad", "happy"], "cnn fold 00")
+
+
+def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
+    """Six persons with four images each, of two classes. No image has a copy."""
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8))
+    numbers = np.arange(24)
+    samples = pd.DataFrame({"index": numbers, "label": numbers % 2, "usage": "", "duplicate_group": numbers})
+    samples.assign(source="x").to_csv(tmp_path / "samples.csv", index=False)
+    person = numbers // 4
+    pd.DataFrame({"index": numbers, "fold": person % 3, "group": 4 * person}).to_csv(
+        tmp_path / "folds.csv", index=False
+    )
+    fold.input = SimpleNamespace(
+        images=tmp_path / "images.npy", samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"
+    )
+    fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
+    fold.params.definition = {"early_stopping": {"enabled": True, "fraction": 0.3}}
+    task = read_task(fold, 7, "cnn fold 00", None)
+    assert sorted([*task.training, *task.inner_validation]) == numbers[person % 3 != 0].tolist()
+    assert len(set(person[task.inner_validation])) == 2
+    assert not set(person[task.inner_validation]) & set(person[task.training])

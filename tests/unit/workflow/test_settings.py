@@ -216,7 +216,8 @@ def test_every_key_is_refused_in_another_type_and_out_of_its_bounds(base_config,
     node = config
     *path, last = key.split("/")
     for part in path:
-        node = node.setdefault(part, {})
+        node[part] = node.get(part) or {}
+        node = node[part]
     node[last] = value
     line = refusal(config)
     assert key.replace("/", ".") in line
