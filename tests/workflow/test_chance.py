@@ -33,6 +33,7 @@ OVERLAY = {
                         "rotation": 0, "width_shift": 0, "height_shift": 0, "zoom": 0, "horizontal_flip": False
                     },
                     "schedule": {"name": "constant", "warmup": 0},
+                    "precision": "float32",
                     "learning_rate": 0.002,
                     "batch_size": 32,
                     "epochs": 25,
