@@ -106,7 +106,7 @@ def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
         images=tmp_path / "images.npy", samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"
     )
     fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
-    fold.params.definition = {"early_stopping": {"enabled": True, "fraction": 0.3}}
+    fold.params.definition = {"early_stopping": {"enabled": True, "fraction": 0.3}, "exclude_from_training": ""}
     task = read_task(fold, 7, "cnn fold 00", None)
     assert sorted([*task.training, *task.inner_validation]) == numbers[person % 3 != 0].tolist()
     assert len(set(person[task.inner_validation])) == 2
