@@ -21,6 +21,7 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write folds.csv: a row for each sample that is for training, with the fold that validates it and its group."""
     settings, classes = snakemake.params.folds, snakemake.params.classes
+    check_files(snakemake)
     samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(classes)})
     training = is_training(samples).to_numpy()
     rows = samples[training]
@@ -37,6 +38,7 @@ def main(snakemake):
     else:
         seed = derive_seed(snakemake.params.seed, "folds")
         folds = assign_folds(rows["label"].to_numpy(), groups, settings["number"], seed, classes)
+    # They may have changed while they were read, too.
     check_files(snakemake)
     table = pd.DataFrame({"index": rows["index"], "fold": folds, "group": rows["index"].to_numpy()[groups]})
     write_table(table, snakemake.output.folds)

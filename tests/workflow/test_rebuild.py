@@ -700,7 +700,7 @@ def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
 def test_data_changed_by_hand_are_refused_and_come_back_when_they_are_deleted(project, name):
     path = project.folder / "results/rebuilt/data" / name
     content = path.read_bytes()
-    path.write_bytes(content[:-2] + b"9\n")
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
     os.utime(path, (1e9, 1e9))
     refused = project.snakemake("--dry-run", check=False)
     assert refused.returncode == 1
