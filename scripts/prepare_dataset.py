@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fercv.data.check import check_usages
-from fercv.data.exclusion import blank_images, exclusions
+from fercv.data.left_out import blank_images, exclusions
 from fercv.data.reading import duplicate_groups, read_dataset
 from fercv.data.sources import file_stamps, source_digest, source_files
 from fercv.data.tables import SAMPLES, Dataset, is_held_out, is_training, write_table

@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 from scipy.fft import dct
 
-from fercv.data.exclusion import blank_images
+from fercv.data.left_out import blank_images
 from fercv.data.tables import AUDIT, is_held_out, is_training
 
 # Frequencies along each axis; their number is that of the bits. With the usual 8, faces of other people collide.
@@ -146,9 +146,11 @@ def audit(
     # Blank images that are left out are found as such. Others would be the largest group of duplicates.
     shown = np.flatnonzero(samples["excluded"] != "blank")
     members = _members(samples["duplicate_group"].to_numpy(), shown)
-    firsts = np.array([rows[0] for rows in members.values() if not blank[rows[0]]], np.int64)
-    pairs, counts = near_pairs(perceptual_hashes(images, firsts))
-    pairs = np.column_stack([firsts[pairs[:, :2]], pairs[:, 2]])
+    # Of equal images, one that is used stands for all.
+    unused = (fold_of == UNUSED).astype(int)
+    ones = np.array([rows[unused[rows].argmin()] for rows in members.values() if not blank[rows[0]]], np.int64)
+    pairs, counts = near_pairs(perceptual_hashes(images, ones))
+    pairs = np.column_stack([ones[pairs[:, :2]], pairs[:, 2]])
 
     findings = _Findings(samples, fold_of, classes, fold_names)
     findings.count_classes()
@@ -265,8 +267,8 @@ class _Findings:
         """Two images that are nearly equal."""
         text = f"the hashes of two images differ in {distance} of {BITS} bits"
         for values, what in ((self.labels, "labels"), (self.usages, "usages"), (self.folds, "folds")):
-            if len(set(values[rows])) > 1:
-                text += f"; they have different {what}"
+            of_both = set(values[rows]) - {"none"}
+            text += f"; they have different {what}" if len(of_both) > 1 else ""
         self.add_samples("near_duplicates", text, rows, distance=distance)
 
     def tell_blank(self, row, grey):

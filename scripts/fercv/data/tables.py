@@ -81,7 +81,7 @@ LOG_LOSS = Kind("float64", 0, 16, missing=True)
 
 # E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
 # or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file of the image.
-# `excluded` says why a sample is left out, see `fercv.data.exclusion`, and is "" for one that is used.
+# `excluded` says why a sample is left out, see `fercv.data.left_out`, and is "" for one that is used.
 SAMPLES = {
     "index": ROW,
     "label": COUNT,

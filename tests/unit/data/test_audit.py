@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from fercv.data.audit import NEAR, audit, expected_twins, near_pairs, perceptual_hashes
-from fercv.data.exclusion import blank_images, exclusions
 from fercv.data.faces import draw_faces
 from fercv.data.folds import assign_folds
+from fercv.data.left_out import blank_images, exclusions
 from fercv.data.reading import duplicate_groups
 from fercv.data.tables import AUDIT, is_training, read_table, write_table
 
@@ -132,6 +132,17 @@ def test_a_near_copy_in_another_fold_and_in_the_test_set(tmp_path, faces):
     assert of_kind(findings, "near_duplicate_pairs")["samples"].sum() == 2
     assert "different labels; they have different folds" in pairs.set_index("indices").loc["0 5", "finding"]
     assert leak(findings) == (0, 2) and leak(findings, "leak_of_held_out") == (0, 1)
+
+
+def test_of_equal_images_one_that_is_used_is_compared_with_others(tmp_path, faces):
+    """The first image is left out, as its copy is held out."""
+    face = faces.images[0]
+    images = np.stack([face, *NOISE[:4], face, recompressed(face)])
+    usages = ["Training"] * 5 + ["Test", "Training"]
+    findings = findings_of(tmp_path, images, [0, 1, 0, 1, 0, 0, 0], usages, [None, 0, 0, 1, 1, None, 1])
+    row = only(findings, "near_duplicates")
+    assert (row.indices, row.folds) == ("5 6", "none | 01")
+    assert row.finding.endswith("of 256 bits; they have different usages")
 
 
 def test_images_that_are_all_blank_have_no_near_copies(tmp_path):
