@@ -6,6 +6,8 @@ rule data:
         f"{RESULTS}/data/folds.csv",
         f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],
         f"{RESULTS}/data/samples.png",
+        f"{RESULTS}/data/audit.csv",
+        f"{RESULTS}/data/audit.png",
 
 
 rule prepare_dataset:
@@ -117,3 +119,55 @@ rule assign_random_folds:
         "Assign every training sample to a fold, without regard to groups and duplicates"
     script:
         "../scripts/assign_random_folds.py"
+
+
+rule audit_data:
+    input:
+        images=rules.prepare_dataset.output.images,
+        samples=rules.prepare_dataset.output.samples,
+        folds=rules.assign_folds.output.folds,
+    output:
+        audit=f"{RESULTS}/data/audit.csv",
+    log:
+        f"{RESULTS}/logs/audit_data.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_data.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        folds=FOLDS,
+        classes=CLASSES,
+        code=code("audit_data"),
+    message:
+        "Look for copies, contradicting labels and leaks in the data"
+    script:
+        "../scripts/audit_data.py"
+
+
+rule plot_audit:
+    input:
+        images=rules.prepare_dataset.output.images,
+        samples=rules.prepare_dataset.output.samples,
+        audit=rules.audit_data.output.audit,
+    output:
+        report(
+            f"{RESULTS}/data/audit.png",
+            caption="../report/audit.rst",
+            category="Data",
+            labels={"figure": "copies and contradicting labels"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_audit.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_audit.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        classes=CLASSES,
+        code=code("plot_audit"),
+    message:
+        "Draw copies and contradicting labels"
+    script:
+        "../scripts/plot_audit.py"

@@ -3,7 +3,7 @@
 from fercv.workflow.jobs import run
 
 from fercv.data.arrays import open_images
-from fercv.data.tables import SAMPLES, is_training, read_table
+from fercv.data.tables import SAMPLES, is_held_out, is_training, read_table
 from fercv.figures.data import samples_figure
 from fercv.figures.drawing import save_figure
 
@@ -23,8 +23,9 @@ def main(snakemake):
         name: images[shown.loc[shown["label"] == label, "index"].to_numpy()[: options["per_class"]]]
         for label, name in enumerate(classes)
     }
-    held_out = len(samples) - len(shown)
-    rest = f"{len(shown):,} for training, {held_out:,} held out" if held_out else f"{len(shown):,} in all"
+    parts = [(len(shown), "for training"), (is_held_out(samples).sum(), "held out")]
+    parts.append(((samples["excluded"] != "").sum(), "left out"))
+    rest = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     note = WRONG_LABELS if snakemake.params.built_in else ""
     figure = samples_figure(rows, f"First samples of each class, {rest}", options["show_names"], note)
     save_figure(figure, snakemake.output[0])

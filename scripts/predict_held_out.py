@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fercv.data.arrays import open_images
-from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_training, read_table, write_table
+from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_held_out, is_training, read_table, write_table
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_models, predict
 from fercv.workflow.errors import InputError
@@ -22,12 +22,14 @@ def main(snakemake):
     set_up(seed=derive_seed(snakemake.wildcards.model), **resources_of(snakemake))
     samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(snakemake.params.classes)})
     images = open_images(snakemake.input.images, len(samples))
-    held_out = ~is_training(samples)
+    held_out = is_held_out(samples)
     if not held_out.any():
         raise InputError(
-            f"data.held_out is true, but all rows of {snakemake.input.samples} are for training; set it to false"
+            f"data.held_out is true, but {snakemake.input.samples} has no row for it: all are for training or left "
+            "out; set it to false"
         )
-    samples["in_training"] = samples["duplicate_group"].isin(samples.loc[~held_out, "duplicate_group"]).astype(int)
+    trained = samples.loc[is_training(samples), "duplicate_group"]
+    samples["in_training"] = samples["duplicate_group"].isin(trained).astype(int)
     rows = samples.loc[held_out, list(HELD_OUT_PREDICTIONS)].reset_index(drop=True)
     # One after the other, so that one model is in memory at a time.
     of_folds = np.stack(

@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from fercv.data.check import check_usages
+from fercv.data.left_out import blank_images, exclusions
 from fercv.data.reading import duplicate_groups, read_dataset
 from fercv.data.sources import file_stamps, source_digest, source_files
-from fercv.data.tables import SAMPLES, Dataset, is_training, write_table
+from fercv.data.tables import SAMPLES, Dataset, is_held_out, is_training, write_table
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 
@@ -31,19 +32,37 @@ def main(snakemake):
     """Write images.npy and samples.csv; for the built-in faces also truth.npz."""
     data, seed = snakemake.params.data, derive_seed(snakemake.params.seed, "data")
     (images, samples), truth = find_source(data["source"] == "synthetic")(data, seed, snakemake.params.content)
+    samples["duplicate_group"] = duplicate_groups(images)
+    samples["excluded"] = exclusions(
+        samples, blank_images(images), data["exclude_blank"], data["exclude_held_out_twins"]
+    )
     # For files `held_out` is no param: it has no effect on what is read, and changing it must not rerun everything.
     check_held_out(samples, data["source"], snakemake.config["data"]["held_out"])
+    check_what_is_left(samples, data)
     check_shown_image(snakemake.config["feature_maps"], len(images))
     samples.insert(0, "index", np.arange(len(samples)))
-    samples["duplicate_group"] = duplicate_groups(images)
     log.info(
         "%d images of %dx%d pixels, %d of them exact duplicates of an earlier one",
         *images.shape, len(images) - samples["duplicate_group"].nunique(),
     )  # fmt: skip
+    reasons = samples["excluded"].value_counts()
+    log.info("left out of training and scores: %d blank images", reasons.get("blank", 0))
+    log.info("left out of training: %d exact copies of held-out images", reasons.get("held_out_twin", 0))
     np.save(snakemake.output.images, images)
     write_table(samples[list(SAMPLES)], snakemake.output.samples)
     if truth:
         np.savez_compressed(snakemake.output.truth, **truth)
+
+
+def check_what_is_left(samples, data):
+    """Refuse data that lose all training images of a class, for instance a test folder that copies the training one."""
+    training = is_training(samples.assign(excluded=""))
+    for label in sorted(set(samples.loc[training, "label"]) - set(samples.loc[is_training(samples), "label"])):
+        raise InputError(
+            f"{data['source']}: all training images of class {data['classes'][label]} are blank or copies of held-out "
+            "images, and are left out; correct the data, or set data.exclude_blank or data.exclude_held_out_twins to "
+            "false"
+        )
 
 
 def check_shown_image(feature_maps, count):
@@ -112,7 +131,7 @@ def stratified_rows(samples, count, seed):
 def check_held_out(samples, source, predict_held_out):
     """Refuse usages that don't fit the config, see `check_usages`; warn of unused rows."""
     check_usages(set(samples["usage"]), source, predict_held_out)
-    held_out = ~is_training(samples)
+    held_out = is_held_out(samples)
     if held_out.any() and not predict_held_out:
         log.warning(
             "%d rows of %s are not for training and stay unused; set data.held_out: true to have them predicted",

@@ -137,6 +137,19 @@ def label_issues_of(count, names=EMOTIONS, models=3, size=12):
     return evaluate.label_issues_figure(random_images(count, size), issues, 30 * count, models)
 
 
+def audit_of(sizes, names, title="Audit of 1,800 images", height=12):
+    """The sizes of the groups, for each section."""
+    images = np.random.default_rng(5).integers(0, 256, (8, height, 12)).astype(np.uint8)
+    sections = {
+        heading: [
+            data.ImageGroup("12 images, 8 shown", images[:size], (names * 8)[:size], range(35880, 35880 + size))
+            for size in of_section
+        ]
+        for heading, of_section in sizes.items()
+    }
+    return data.audit_figure(sections, title, height / 12)
+
+
 DRAWINGS = {
     "samples": lambda: data.samples_figure({name: random_images(12) for name in EMOTIONS}, "Samples"),
     "samples, 64 names of 77 characters": lambda: data.samples_figure(
@@ -145,6 +158,10 @@ DRAWINGS = {
     "samples, few, long names": lambda: data.samples_figure(
         {name: random_images(2) for name in LONG_NAMES[:2]}, "A title that goes on and on " * 8
     ),
+    "audit": lambda: audit_of({"Different labels: 6 groups": [2, 3, 2], "Equal": [8, 8, 3], "Near": [2] * 6}, EMOTIONS),
+    "audit, nothing found": lambda: audit_of({"Different labels": [], "Equal": [], "Near": []}, EMOTIONS),
+    "audit, one pair of high images": lambda: audit_of({"Different labels": [], "Equal": [2]}, EMOTIONS, height=30),
+    "audit, names of 77 characters": lambda: audit_of({"Equal": [8] * 4, "Near": []}, VERY_LONG_NAMES, "A title " * 40),
     "accuracy": lambda: evaluate.accuracy_figure(*accuracy_tables(4, 30), "Accuracy of cnn"),
     "accuracy, one epoch": lambda: evaluate.accuracy_figure(*accuracy_tables(20, 1), "Accuracy of cnn"),
     "accuracy, one fold": lambda: evaluate.accuracy_figure(*accuracy_tables(1, 2), "Accuracy of cnn"),

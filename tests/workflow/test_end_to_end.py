@@ -15,6 +15,7 @@ import pytest
 from helpers import Workflow
 
 from fercv.data.tables import (
+    AUDIT,
     CALIBRATION,
     COMPARISON,
     FACTOR_EFFECTS,
@@ -34,6 +35,7 @@ from fercv.data.tables import (
     SUMMARY,
     TEXT,
     TIMING,
+    is_training,
     read_confusion_matrix,
     read_table,
 )
@@ -95,8 +97,22 @@ def test_the_truth_of_the_drawn_faces_lies_beside_them(results, samples):
         assert ((same > 0).sum(axis=0) == 1).all() and ((same > 0).sum(axis=1) == 1).all()
 
 
+def test_the_audit_finds_the_copies_that_were_drawn_and_no_leak(results, samples):
+    audit = read_table(results / "data" / "audit.csv", AUDIT)
+    assert list(audit.columns) == list(AUDIT)
+    with np.load(results / "data" / "truth.npz") as truth:
+        _, copies = np.unique(truth["identities"], return_counts=True)
+    groups = audit[audit["kind"] == "exact_duplicates"]
+    assert sorted(groups["samples"]) == sorted(copies[copies > 1])
+    leaks = audit[audit["kind"].isin(["leak_of_folds", "leak_of_held_out"]) & audit["distance"].isna()]
+    assert len(leaks) == 3 and not leaks["samples"].any()
+    held_out = samples["usage"] != "Training"
+    twins = samples["duplicate_group"].isin(samples.loc[held_out, "duplicate_group"]) & ~held_out
+    assert list(samples["excluded"]) == ["held_out_twin" if twin else "" for twin in twins]
+
+
 def test_every_training_sample_is_validated_exactly_once(results, samples, folds):
-    training = samples.loc[samples["usage"] == "Training", "index"]
+    training = samples.loc[is_training(samples), "index"]
     assert sorted(folds["index"]) == sorted(training)
     grouped = folds.merge(samples, on="index").groupby("duplicate_group")["fold"].nunique()
     assert grouped.max() == 1
@@ -213,7 +229,7 @@ def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
     rows = samples.loc[samples["usage"] != "Training", "index"].to_numpy()
     assert list(table["index"]) == list(rows)
     assert set(table["usage"]) == {"PublicTest", "PrivateTest"}
-    trained = set(samples.loc[samples["usage"] == "Training", "duplicate_group"])
+    trained = set(samples.loc[is_training(samples), "duplicate_group"])
     assert list(table["in_training"]) == [int(group in trained) for group in samples.loc[rows, "duplicate_group"]]
     models = [load_model(results / "cnn" / "folds" / fold / "model.keras") for fold in ("00", "01")]
     expected = np.array([predict(model, images, rows, 64) for model in models])
@@ -291,6 +307,7 @@ def test_every_picture_is_there_and_of_a_readable_size(results):
     one_model = {"accuracy", "confusion_matrix", "misclassified", "calibration", "saliency", "held_out"}
     assert set(pictures) == {
         "data/samples.png",
+        "data/audit.png",
         "comparison.png",
         "factors.png",
         "label_issues.png",

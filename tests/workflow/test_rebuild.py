@@ -44,6 +44,8 @@ EXPERIMENT = {
 PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
 PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1, "plot_label_issues": 1}
 PLOTS |= {"plot_calibration": 2}
+PLOTS |= {"plot_audit": 1}
+AUDIT = {"audit_data": 1, "plot_audit": 1}
 SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
 FILTERS = {"ascend_filters": 2, "plot_filters": 2}
 COMPARISON = {"compare_models": 1, "plot_comparison": 1}
@@ -64,7 +66,7 @@ OF_SAMPLES = COMPARISON | LABEL_RANKING | {
     "list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2, "score_model": 2,
     "plot_accuracy": 2, "plot_calibration": 2, "find_label_issues": 2,
 }  # fmt: skip
-DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
+DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1} | AUDIT
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
 
@@ -364,6 +366,7 @@ CODE = {
         {"score_model": 2, "plot_accuracy": 2, "plot_calibration": 2, "score_held_out": 2, "plot_held_out": 2}
         | COMPARISON,
     ),
+    "audit": ("fercv/data/audit.py", r"NEAR = 40", "NEAR = 30", AUDIT),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
     "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
     "reading data": ("fercv/data/csv_rows.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
@@ -490,9 +493,10 @@ SETTINGS = {
         {"compute_feature_maps": 1, "plot_feature_maps": 1},
     ),
     "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1}),
-    "fewer folds": (lambda c: c["folds"].update(number=2), {"assign_folds": 1, "train_fold": 4} | OF_BOTH),
-    "more folds": (lambda c: c["folds"].update(number=4), {"assign_folds": 1, "train_fold": 8} | OF_BOTH),
+    "fewer folds": (lambda c: c["folds"].update(number=2), {"assign_folds": 1, "train_fold": 4} | AUDIT | OF_BOTH),
+    "more folds": (lambda c: c["folds"].update(number=4), {"assign_folds": 1, "train_fold": 8} | AUDIT | OF_BOTH),
     "order of keys": (lambda c: c.update(data=dict(reversed(c["data"].items()))), {}),
+    "blank images": (lambda c: c["data"].update(exclude_blank=False), EVERYTHING),
     "held-out rows": (lambda c: c["data"].update(held_out=False), {}),
     "model added": (
         lambda c: c["models"].append("fc_dropout"),
@@ -636,9 +640,7 @@ def test_without_checksums_the_same_content_counts_as_new(dated):
     without = ("--max-checksum-file-size", "0")
     os.utime(dated.folder / "results/rebuilt/data/images.npy")
     assert dated.jobs() == {}
-    assert dated.jobs(*without) == {
-        "plot_samples": 1, "plot_misclassified": 2, "plot_label_issues": 1
-    }  # fmt: skip
+    assert dated.jobs(*without) == {"plot_samples": 1, "plot_misclassified": 2, "plot_label_issues": 1} | AUDIT
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):
@@ -688,7 +690,7 @@ def test_without_the_kept_copies_the_same_mistake_retrains_everything(project):
 
 def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
     assert project.jobs("--forcerun", "prepare_dataset") == DATA | OF_SAMPLES
-    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1}
+    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1} | AUDIT
     project.snakemake("--forcerun", "prepare_dataset")
     assert project.jobs() == {}
     # A setting that is changed at the same time still counts.

@@ -82,16 +82,40 @@ LOG_LOSS = Kind("float64", 0, 16, missing=True)
 
 # E/data/samples.csv, one row per image. `index` counts from 0, as the rows of images.npy do. `usage` is one of USAGES,
 # or "" where unknown. Equal images have the same `duplicate_group`. `source` names the row or file of the image.
+# `excluded` says why a sample is left out, see `fercv.data.left_out`, and is "" for one that is used.
 SAMPLES = {
     "index": ROW,
     "label": COUNT,
     "usage": Kind("str", choices=("", *USAGES)),
     "duplicate_group": COUNT,
     "source": TEXT,
+    "excluded": Kind("str", choices=("", "blank", "held_out_twin")),
 }
 # E/data/folds.csv and random_folds.csv, one row per training sample: the fold that validates it, counted from 0, and
 # its group, the index of the first training sample with which it stays together.
 FOLDS = {"index": INDEX, "fold": COUNT, "group": COUNT}
+# E/data/audit.csv, one row per finding, see `fercv.data.audit`. `samples` is the number of images, of
+# `near_duplicate_pairs` that of pairs. `distance` is a number of bits, and is missing where exact copies are meant.
+# `labels`, `usages`, `folds` and `sources` have an entry for each of `indices`, with " | " between two.
+AUDIT = {
+    "kind": Kind(
+        "str",
+        choices=(
+            "class_count", "left_out", "leak_of_random_folds", "leak_of_folds", "leak_of_held_out",
+            "near_duplicate_pairs", "exact_duplicates", "conflicting_labels", "twins_across_usages",
+            "twins_across_folds", "near_duplicates", "blank_image",
+        ),
+    ),
+    "samples": COUNT,
+    "share": SHARE._replace(missing=True),
+    "distance": Kind("float64", 0, missing=True),
+    "labels": TEXT,
+    "usages": TEXT,
+    "folds": TEXT,
+    "indices": TEXT,
+    "finding": TEXT,
+    "sources": TEXT,
+}  # fmt: skip
 # M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1.
 HISTORY = {
     "epoch": EPOCH,
@@ -441,10 +465,21 @@ def read_record(path: str | Path) -> dict:
 def is_training(samples: pd.DataFrame) -> pd.Series:
     """Which rows of a table of samples are for training: those with the usage Training, or with an unknown one.
 
+    Rows that are left out are not among them.
+
     Returns:
         bool, with the index of the table.
     """
-    return samples["usage"].isin(["Training", ""])
+    return samples["usage"].isin(["Training", ""]) & (samples["excluded"] == "")
+
+
+def is_held_out(samples: pd.DataFrame) -> pd.Series:
+    """Which rows of a table of samples are for the held-out test: all others but those that are left out.
+
+    Returns:
+        bool, with the index of the table.
+    """
+    return ~samples["usage"].isin(["Training", ""]) & (samples["excluded"] == "")
 
 
 def predictions_table(

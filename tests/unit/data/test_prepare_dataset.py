@@ -25,7 +25,8 @@ class Output(SimpleNamespace):
 def prepare(folder, content="", image=0, **data):
     """Run the script with some settings of `data`; return the folder that holds what it wrote."""
     folder.mkdir()
-    known = {"source": "synthetic", "images": COUNT, "image_size": [SIZE, SIZE], "held_out": True} | data
+    known = {"source": "synthetic", "images": COUNT, "image_size": [SIZE, SIZE], "held_out": True}
+    known |= {"exclude_blank": True, "exclude_held_out_twins": True} | data
     names = ["images.npy", "samples.csv"] + ["truth.npz"] * (known["source"] == "synthetic")
     output = Output(**{name.split(".")[0]: folder / name for name in names})
     prepare_dataset.main(
@@ -94,6 +95,51 @@ def test_of_the_users_files_no_truth_is_written(tmp_path):
     content = source_digest([source["source"]])
     written = prepare(tmp_path / "data", content, images=None, **source)
     assert {path.name for path in written.iterdir()} == {"images.npy", "samples.csv"}
+
+
+@pytest.fixture
+def four_pairs(tmp_path):
+    """Settings of a csv with eight images. Of the two classes, the first and the last images are blank."""
+    grey = [7, 1, 2, 3, 2, 4, 5, 9]
+    usages = ["Training"] * 4 + ["PublicTest", "Training", "Training", "PrivateTest"]
+    rows = [
+        f"{row % 2},{' '.join([str(value)] * 63)} {value + (row not in (0, 7))},{usage}\n"
+        for row, (value, usage) in enumerate(zip(grey, usages, strict=True))
+    ]
+    path = tmp_path / "faces.csv"
+    path.write_text("emotion,pixels,Usage\n" + "".join(rows))
+    data = {"source": str(path), "classes": ["a", "b"], "image_size": [8, 8], "images": None}
+    return data | {"content": source_digest([str(path)])}
+
+
+@pytest.mark.parametrize(
+    ("settings", "excluded"),
+    [
+        ({}, ["blank", "", "held_out_twin", "", "", "", "", "blank"]),
+        ({"exclude_blank": False}, ["", "", "held_out_twin", "", "", "", "", ""]),
+        ({"exclude_held_out_twins": False}, ["blank", "", "", "", "", "", "", "blank"]),
+        ({"held_out": False}, ["blank", "", "held_out_twin", "", "", "", "", "blank"]),
+    ],
+)
+def test_blank_images_and_training_copies_of_held_out_images_are_marked(
+    tmp_path, caplog, four_pairs, settings, excluded
+):
+    caplog.set_level("INFO")
+    written = prepare(tmp_path / "data", **four_pairs | settings)
+    assert list(read_table(written / "samples.csv", SAMPLES)["excluded"]) == excluded
+    assert f"scores: {excluded.count('blank')} blank images" in caplog.text
+    assert f"training: {excluded.count('held_out_twin')} exact copies of held-out images" in caplog.text
+
+
+def test_a_test_set_that_copies_all_training_images_of_a_class_is_refused(tmp_path):
+    rows = [f"{label},{' '.join(['7'] * 63)} {label},{usage}\n" for label in (0, 1) for usage in ("Training", "Test")]
+    (tmp_path / "faces.csv").write_text("emotion,pixels,Usage\n" + "".join(rows))
+    data = {"source": str(tmp_path / "faces.csv"), "classes": ["a", "b"], "image_size": [8, 8], "images": None}
+    content = source_digest([data["source"]])
+    with pytest.raises(InputError, match=r"faces\.csv: all training images of class a are .*exclude_held_out_twins"):
+        prepare(tmp_path / "data", content, **data)
+    written = prepare(tmp_path / "again", content, exclude_held_out_twins=False, **data)
+    assert not read_table(written / "samples.csv", SAMPLES)["excluded"].any()
 
 
 @pytest.mark.parametrize("moment", ["before", "while"])

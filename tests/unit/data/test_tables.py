@@ -25,6 +25,7 @@ from fercv.data.tables import (
     TEXT,
     Kind,
     confusion_matrix_table,
+    is_held_out,
     is_training,
     predictions_table,
     read_confusion_matrix,
@@ -120,7 +121,14 @@ def test_a_confusion_matrix_comes_back_with_its_class_names(tmp_path):
 
 def test_rows_for_training_are_those_of_that_usage_or_of_an_unknown_one():
     usages = ["Training", "", "PublicTest", "PrivateTest", "Test"]
-    assert list(is_training(pd.DataFrame({"usage": usages}))) == [True, True, False, False, False]
+    samples = pd.DataFrame({"usage": usages, "excluded": ""})
+    assert list(is_training(samples)) == [True, True, False, False, False]
+    assert list(is_held_out(samples)) == [False, False, True, True, True]
+
+
+def test_rows_that_are_left_out_are_neither_for_training_nor_held_out():
+    samples = pd.DataFrame({"usage": ["Training", "Training", "Test"], "excluded": ["blank", "held_out_twin", "blank"]})
+    assert not is_training(samples).any() and not is_held_out(samples).any()
 
 
 def test_models_and_classes_may_bear_odd_names(tmp_path):

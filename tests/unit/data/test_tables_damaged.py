@@ -94,11 +94,11 @@ def test_predictions_with_damage_are_refused_with_file_row_and_column(tmp_path, 
 @pytest.mark.parametrize(
     ("kinds", "row", "change", "expected"),
     [
-        (SAMPLES, [0, 1, "training", 0, "a.png"], {}, "usage is 'training', expected one of"),
-        (SAMPLES, [3, 1, "Training", 0, "a.png"], {}, "row 1: index is '3', expected 0, and one more each row"),
+        (SAMPLES, [0, 1, "training", 0, "a.png", ""], {}, "usage is 'training', expected one of"),
+        (SAMPLES, [3, 1, "Training", 0, "a.png", ""], {}, "row 1: index is '3', expected 0, and one more each row"),
         (
             SAMPLES,
-            [0, 7, "Training", 0, "a.png"],
+            [0, 7, "Training", 0, "a.png", ""],
             {"below": {"label": 7}},
             "label is '7', expected a whole number from",
         ),

@@ -42,7 +42,7 @@ def model(tmp_path):
             record = '{"software": {}, "precision": "float32", "predictions_sha256": ""}'
             (tmp_path / f"{fold}.json").write_text(record)
         write_table(confusion_matrix_table(counts, CLASSES), tmp_path / "matrix.csv")
-        rows = [(index, LABELS[index % 30], "", index, f"image {index}.png") for index in range(90)]
+        rows = [(index, LABELS[index % 30], "", index, f"image {index}.png", "") for index in range(90)]
         write_table(pd.DataFrame(rows, columns=list(SAMPLES)), tmp_path / "samples.csv")
         names = ("metrics", "summary", "pooled", "per_class", "calibration", "misclassified")
         return SimpleNamespace(

@@ -1,5 +1,5 @@
 import numpy as np
-from drawings import EMOTIONS, random_images, texts_of
+from drawings import EMOTIONS, audit_of, random_images, texts_of
 
 from fercv.figures import data
 
@@ -25,3 +25,20 @@ def test_samples_have_their_note_below():
     assert "Some labels are wrong." in texts_of(
         data.samples_figure({"a": random_images(2)}, "Samples", note="Some labels are wrong.")
     )
+
+
+def test_the_audit_shows_each_group_whole_with_labels_and_indices():
+    figure = audit_of({"Equal": [3, 5], "Near": []}, EMOTIONS)
+    texts = texts_of(figure)
+    assert texts.count("12 images, 8 shown") == 2 and texts.count("none") == 1
+    assert [text for text in texts if "\n" in text] == [
+        f"{name}\n{35880 + place}" for size in (3, 5) for place, name in enumerate(EMOTIONS[:size])
+    ]
+    # Three images, an empty place and five more do not fit into one row of eight.
+    places = [text.get_position() for text in figure.axes[0].texts if "\n" in text.get_text()]
+    assert [len({y for _, y in places[:3]}), len({y for _, y in places[3:]}), len({y for _, y in places})] == [1, 1, 2]
+    assert [x for x, _ in places[:3]] == [x for x, _ in places[3:6]]
+
+
+def test_an_audit_without_findings_says_so():
+    assert texts_of(audit_of({"Equal": [], "Near": []}, EMOTIONS)).count("none") == 2

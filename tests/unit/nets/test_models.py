@@ -254,7 +254,7 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
     """The data are of 9 x 8 pixels, the model of 8 x 8."""
     np.save(tmp_path / "images.npy", np.arange(2 * 9 * 8, dtype=np.uint8).reshape(2, 9, 8))
     (tmp_path / "samples.csv").write_text(
-        "index,label,usage,duplicate_group,source\n0,0,,0,a\n1,1,Test,1,b\n", encoding="utf-8"
+        "index,label,usage,duplicate_group,source,excluded\n0,0,,0,a,\n1,1,Test,1,b,\n", encoding="utf-8"
     )
     (tmp_path / "folds.csv").write_text("index,fold,group\n0,0,0\n", encoding="utf-8")
     snakemake = SimpleNamespace(
@@ -277,10 +277,12 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_held_out_images_are_predicted_as_the_definition_says(tmp_path, saved, mirrored):
-    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
     (tmp_path / "samples.csv").write_text(
-        "index,label,usage,duplicate_group,source\n0,0,Training,0,a\n1,1,Test,1,b\n2,2,Test,2,c\n", encoding="utf-8"
+        "index,label,usage,duplicate_group,source,excluded\n"
+        "0,0,Training,0,a,\n1,1,Test,1,b,\n2,2,Test,2,c,\n3,2,Test,3,d,blank\n",
+        encoding="utf-8",
     )
     snakemake = SimpleNamespace(
         input=Files(models=[saved], images=tmp_path / "images.npy", samples=tmp_path / "samples.csv"),

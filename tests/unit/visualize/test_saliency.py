@@ -179,7 +179,7 @@ def test_mask_image_keeps_only_what_is_above_the_threshold():
 
 def test_a_fold_of_images_of_one_grey_is_refused_before_a_model_is_loaded(tmp_path):
     np.save(tmp_path / "images.npy", np.full((2, 8, 8), 90, np.uint8))
-    (tmp_path / "samples.csv").write_text("index,label,usage,duplicate_group,source\n0,0,,0,a\n1,1,,0,b\n")
+    (tmp_path / "samples.csv").write_text("index,label,usage,duplicate_group,source,excluded\n0,0,,0,a,\n1,1,,0,b,\n")
     (tmp_path / "folds.csv").write_text("index,fold,group\n0,0,0\n1,1,1\n")
     snakemake = SimpleNamespace(
         input=SimpleNamespace(model="missing", **{path.stem: path for path in tmp_path.iterdir()}),
