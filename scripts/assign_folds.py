@@ -11,7 +11,7 @@ import pandas as pd
 from fercv.data.folds import assign_folds, check_folds, check_straddling, join_groups
 from fercv.data.groups import find_groups, fold_files, match_samples, read_folds
 from fercv.data.sources import source_digest
-from fercv.data.tables import SAMPLES, is_training, read_table, write_table
+from fercv.data.tables import SAMPLES, is_held_out, is_training, read_table, write_table
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 
@@ -30,7 +30,7 @@ def main(snakemake):
         groupings.append(rows["duplicate_group"].to_numpy())
     if settings["groups"]:
         groups = numbered_groups(snakemake, samples["source"].tolist(), training)
-        warn_of_held_out(groups, training)
+        warn_of_held_out(groups[is_held_out(samples)], groups[training])
         groupings.append(groups[training])
     groups = join_groups(*groupings)
     if settings["file"]:
@@ -56,9 +56,9 @@ def has_some(data):
     return data["images"] is not None and data["source"] != "synthetic"
 
 
-def warn_of_held_out(groups, training):
+def warn_of_held_out(held_out, training):
     """Warn of held-out samples whose group is also in the training samples: the models know them."""
-    shared = np.isin(groups[~training], groups[training])
+    shared = np.isin(held_out, training)
     if shared.any():
         log.warning(
             "%d held-out images belong to a group of folds.groups that also has training images: measures on them may "
