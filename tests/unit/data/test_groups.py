@@ -40,7 +40,8 @@ def csv_of(folder, column, values, name="of.csv"):
         '\ufeffsample,group\r\n"a.png",1\r\nb.png,2\r\n',
         gzip.compress(b"sample,group\na.png,1\nb.png,2\n", mtime=0),
     ],
-, ids=["plain", "other names", "quoted", "gzip"])
+    ids=["plain", "other names", "quoted", "gzip"],
+)
 def test_values_are_found_by_the_names_of_their_columns(tmp_path, text):
     assert read_values(write_text(tmp_path, text), "group") == {"a.png": "1", "b.png": "2"}
 
