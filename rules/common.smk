@@ -20,11 +20,12 @@ from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import digest_of
 from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import PROGRAM, as_planned, program_digest
-from fercv.workflow.settings import fold_names, leakage_pairs, model_layers
+from fercv.workflow.settings import factor_levels, fold_names, leakage_pairs, model_layers
 
 RESULTS = f"results/{config['experiment']}"
 MODEL_RESULTS = f"{RESULTS}/{{model}}"
 MODELS = config["models"]
+ARCHITECTURES = {model: config["definitions"][model]["architecture"] for model in MODELS}
 CLASSES = config["data"]["classes"]
 FOLDS = fold_names(config["folds"]["number"])
 WITH_RANDOM_FOLDS = [model for model in MODELS if config["definitions"][model]["folds"] == "random"]

@@ -18,6 +18,10 @@ rule evaluate:
         f"{RESULTS}/comparison.png",
         expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
         expand(
+            f"{RESULTS}/{{file}}",
+            file=["factors.csv", "factor_effects.csv", "factors.png"] if config["factors"] else [],
+        ),
+        expand(
             f"{MODEL_RESULTS}/held_out{{file}}",
             model=MODELS if config["data"]["held_out"] else [],
             file=["_predictions.csv", "_probabilities.npy", "_metrics.csv", ".png"],
@@ -355,3 +359,55 @@ rule plot_held_out:
         "Draw the accuracy of {wildcards.model} on the held-out rows"
     script:
         "../scripts/plot_held_out.py"
+
+
+rule compare_factors:
+    input:
+        histories=expand(fold_file("history.csv"), model=MODELS, fold=FOLDS),
+    output:
+        factors=f"{RESULTS}/factors.csv",
+        effects=f"{RESULTS}/factor_effects.csv",
+    log:
+        f"{RESULTS}/logs/compare_factors.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_factors.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        levels=factor_levels(config),
+        architectures=ARCHITECTURES,
+        folds=FOLDS,
+        code=code("compare_factors"),
+    message:
+        "Compare the models by the settings in which they differ"
+    script:
+        "../scripts/compare_factors.py"
+
+
+rule plot_factors:
+    input:
+        factors=rules.compare_factors.output.factors,
+        effects=rules.compare_factors.output.effects,
+    output:
+        report(
+            f"{RESULTS}/factors.png",
+            caption="../report/factors.rst",
+            category="Comparison",
+            labels={"figure": "settings in which the models differ"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_factors.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_factors.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        names=list(config["factors"]),
+        architectures=ARCHITECTURES,
+        code=code("plot_factors"),
+    message:
+        "Draw the models by the settings in which they differ"
+    script:
+        "../scripts/plot_factors.py"

@@ -48,15 +48,15 @@ def random_images(count, size=12):
 def accuracy_tables(folds, epochs):
     histories = pd.DataFrame(
         [
-            (fold, epoch, 0.5 + 0.01 * fold, 0.6 + 0.01 * fold)
+            (fold, epoch, 0.5 + 0.01 * fold, 0.65 + 0.01 * fold, 0.6 + 0.01 * fold)
             for fold in range(folds)
             for epoch in range(1, epochs + 1)
         ],
-        columns=["fold", "epoch", "accuracy", "val_accuracy"],
+        columns=["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy"],
     )
     by_epoch = histories.groupby("epoch")
     curves = pd.DataFrame({"folds": by_epoch["fold"].count()})
-    for column in ("accuracy", "val_accuracy"):
+    for column in ("accuracy", "clean_accuracy", "val_accuracy"):
         curves[column] = by_epoch[column].mean()
         curves[f"{column}_spread"] = by_epoch[column].std()
     return histories, curves.reset_index(), 0.25

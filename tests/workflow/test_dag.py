@@ -37,6 +37,8 @@ ALL = {
 }
 # These are made only for an experiment that trains a model on random folds, too.
 OF_LEAKAGE = {"assign_random_folds", "measure_leakage", "plot_leakage"}
+# These are made only for an experiment with factors.
+OF_FACTORS = {"compare_factors", "plot_factors"}
 DATA = {"prepare_dataset": 1, "assign_folds": 1}
 
 
@@ -90,6 +92,13 @@ def test_what_leaks_are_worth_is_not_asked_of_models_that_differ_otherwise(workf
     done = workflow.run("results/demo/leakage.csv", "--dry-run", configfile=None, overlay=overlay, check=False)
     assert done.returncode == 1
     assert re.match(r"leakage.csv compares models that differ in nothing but their folds", done.stderr.splitlines()[-1])
+
+
+def test_factors_need_the_histories_alone(workflow):
+    overlay = {"factors": {"rate": "learning_rate"}}
+    jobs = workflow.jobs("results/demo/factors.png", configfile=None, overlay=overlay)
+    assert jobs == DATA | {"train_fold": 60, "compare_factors": 1, "plot_factors": 1}
+    assert workflow.jobs(configfile=None, overlay=overlay) == ALL | {"compare_factors": 1, "plot_factors": 1}
 
 
 def test_no_held_out_rows_no_prediction_of_them(workflow):
@@ -246,7 +255,7 @@ def rule_blocks():
 
 def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
     making, _ = rule_blocks()
-    assert set(making) == set(ALL) - {"all"} | OF_LEAKAGE
+    assert set(making) == set(ALL) - {"all"} | OF_LEAKAGE | OF_FACTORS
     for name, block in making.items():
         assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
         assert f'"../scripts/{name}.py"' in block

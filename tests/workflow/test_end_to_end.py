@@ -1,6 +1,7 @@
 """What the tiny experiment leaves behind, by content."""
 
 import gzip
+import itertools
 import json
 import pickle
 import re
@@ -15,6 +16,8 @@ from helpers import Workflow
 
 from fercv.data.tables import (
     COMPARISON,
+    FACTOR_EFFECTS,
+    FACTORS,
     FOLDS,
     HELD_OUT_METRICS,
     HELD_OUT_PREDICTIONS,
@@ -25,6 +28,7 @@ from fercv.data.tables import (
     PREDICTIONS,
     SAMPLES,
     SUMMARY,
+    TEXT,
     TIMING,
     read_confusion_matrix,
     read_table,
@@ -236,12 +240,24 @@ def test_feature_maps_are_those_of_the_layer(results):
         assert (saved["image"] == np.load(results / "data" / "images.npy")[3]).all()
 
 
+def test_factors_are_those_of_the_models_and_accuracies_those_of_the_last_epochs(results):
+    table = read_table(results / "factors.csv", FACTORS, others=TEXT)
+    assert table.drop_duplicates("model")[["model", "epochs"]].to_numpy().tolist() == [["cnn", "2"], ["fc", "3"]]
+    for model, column in itertools.product(MODELS, ("val_accuracy", "clean_accuracy", "accuracy")):
+        measure = {"val_accuracy": "validation", "clean_accuracy": "clean_training", "accuracy": "training"}[column]
+        last = [history[column].iloc[-1] for history in fold_tables(results, model, "history.csv", HISTORY)]
+        row = table[(table["model"] == model) & (table["measure"] == measure)]
+        assert row["mean"].item() == pytest.approx(np.mean(last))
+    assert read_table(results / "factor_effects.csv", FACTOR_EFFECTS, may_be_empty=True).empty
+
+
 def test_every_picture_is_there_and_of_a_readable_size(results):
     pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
     one_model = {"accuracy", "confusion_matrix", "misclassified", "saliency", "held_out"}
     assert set(pictures) == {
         "data/samples.png",
         "comparison.png",
+        "factors.png",
         *(f"{model}/{name}.png" for model in MODELS for name in one_model),
         *(f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")),
     }

@@ -96,6 +96,8 @@ HISTORY = {
     "epoch": EPOCH,
     "loss": AMOUNT,
     "accuracy": SHARE,
+    "clean_loss": LOG_LOSS,
+    "clean_accuracy": SHARE,
     "val_loss": LOG_LOSS,
     "val_accuracy": SHARE,
     "learning_rate": AMOUNT,
@@ -198,6 +200,33 @@ LEAKAGE = {
     "high": NUMBER,
     "rows": COUNT,
     "groups": COUNT,
+}
+# E/factors.csv, one row for each model and measure: accuracies after the last epoch. Then a column for each factor,
+# with the model's setting as JSON.
+FACTORS = {
+    "model": TEXT,
+    "measure": TEXT,
+    "mean": NUMBER,
+    "standard_deviation": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "folds": COUNT,
+}
+# E/factor_effects.csv, one row for each architecture, factor of two levels, and measure. `pairs` counts the pairs of
+# models that differ in the factor alone. It may have no rows.
+FACTOR_EFFECTS = {
+    "architecture": TEXT,
+    "factor": TEXT,
+    "before": TEXT,
+    "after": TEXT,
+    "measure": TEXT,
+    "mean": NUMBER,
+    "standard_deviation": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "p_value": SHARE._replace(missing=True),
+    "pairs": COUNT,
+    "folds": COUNT,
 }
 # What score_model reads of M/folds/<fold>/metrics.json, and its types.
 RECORD = {"software": dict, "precision": str, "predictions_sha256": str}

@@ -203,16 +203,16 @@ def accuracy_curves(histories: pd.DataFrame) -> pd.DataFrame:
     """Average the folds' accuracy over the epochs.
 
     Args:
-        histories: one row per fold and epoch: fold, epoch, accuracy, val_accuracy.
+        histories: one row per fold and epoch: fold, epoch, accuracy, clean_accuracy, val_accuracy.
 
     Returns:
-        One row per epoch: epoch, folds, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread. A spread is the
-        sample standard deviation over the folds, 0 for one fold. Where early stopping has ended some folds, the mean is
-        over the others; folds is their number.
+        One row per epoch: epoch, folds, and each accuracy and its spread, as in accuracy, accuracy_spread. A spread is
+        the sample standard deviation over the folds, 0 for one fold. Where early stopping has ended some folds, the
+        mean is over the others; folds is their number.
     """
     epochs = histories.groupby("epoch")
     curves = pd.DataFrame({"folds": epochs["fold"].nunique()})
-    for column in ("accuracy", "val_accuracy"):
+    for column in ("accuracy", "clean_accuracy", "val_accuracy"):
         curves[column] = epochs[column].mean()
         curves[f"{column}_spread"] = epochs[column].std().fillna(0.0)
     return curves.reset_index()

@@ -16,6 +16,7 @@ WIDTH = 9.0
 # Okabe and Ito (2008), Color Universal Design: people with any common colour blindness can tell these colours apart.
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
+GREEN = "#009E73"
 INK = "#222222"
 GREY = "#666666"
 LIGHT_GREY = "#DDDDDD"

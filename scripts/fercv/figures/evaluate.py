@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     LIGHT_GREY,
@@ -41,6 +42,7 @@ class Series(NamedTuple):
 
 CURVES = (
     Series("accuracy", "training", VERMILLION, "s", (0, (5, 2))),
+    Series("clean_accuracy", "clean training", GREEN, "^", (0, (4, 1.5, 1, 1.5))),
     Series("val_accuracy", "validation", BLUE, "o"),
 )
 MEASURES = (
@@ -57,21 +59,22 @@ MARKER_SIZES = {"o": 7, "D": 6}
 
 @style.context(STYLE)
 def accuracy_figure(histories, curves, chance, title):
-    """Training and validation accuracy over the epochs: mean over the folds, its spread, and every single fold.
+    """Accuracy in training and in validation over the epochs: mean over the folds, its spread, and every single fold.
 
     Args:
-        histories: DataFrame with the columns fold, epoch (from 1), accuracy, val_accuracy; one row for a fold's epoch.
-        curves: DataFrame with the columns epoch, accuracy, accuracy_spread, val_accuracy, val_accuracy_spread, folds;
-            one row for an epoch: means over the folds that reached it, their standard deviations (NaN where there is
-            only one fold), and how many folds those are.
+        histories: DataFrame with the columns fold, epoch (from 1), accuracy, clean_accuracy, val_accuracy; one row for
+            a fold's epoch.
+        curves: DataFrame with the same accuracies, epoch, folds, and accuracy_spread and the like; one row for an
+            epoch: means over the folds that reached it, how many folds those are, and standard deviations (NaN where
+            there is only one fold).
         chance: the accuracy of always naming the most frequent class.
         title: heading of the figure.
     """
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.add_subplot()
     curves = curves.sort_values("epoch")
-    # With one epoch only, both series would stand on the same spot: they are drawn side by side.
-    shifts = (-0.06, 0.06) if len(curves) == 1 else (0.0, 0.0)
+    # With one epoch only, all series would stand on the same spot: they are drawn side by side.
+    shifts = (-0.12, 0.0, 0.12) if len(curves) == 1 else (0.0, 0.0, 0.0)
     for series, shift in zip(CURVES, shifts, strict=True):
         _draw_single_folds(axes, histories, series, shift)
         _draw_mean_and_spread(axes, curves, series, shift)
@@ -90,7 +93,7 @@ def _draw_single_folds(axes, histories, series, shift):
     """Draw each fold as a thin line, or as a dot beside the mean where it has one epoch."""
     for _, fold in histories.sort_values(["fold", "epoch"]).groupby("fold"):
         marker = "o" if len(fold) == 1 else ""
-        epochs = fold["epoch"] + 1.5 * shift
+        epochs = fold["epoch"] + shift + 0.03 * (len(fold) == 1)
         axes.plot(epochs, fold[series.column], color=series.colour, alpha=0.25, lw=0.7, marker=marker, ms=4)
 
 
@@ -144,14 +147,18 @@ def _accuracy_legend(curves):
 
 
 def _mark_final_values(axes, curves):
-    """Write the last values of both series at their ends, and move the two texts apart where they would overlap."""
-    least_distance, margin = 0.13, 0.05
+    """Write the last values of all series at their ends, and move the texts apart where they would overlap."""
+    # Here, because that takes longer than importing everything else.
+    from scipy.optimize import isotonic_regression
+
+    least_distance, margin = 0.13, 0.06
     last = curves.iloc[-1]
-    lower, upper = sorted(CURVES, key=lambda series: last[series.column])
-    heights = np.array([last[lower.column], last[upper.column]])
-    heights += np.array([-0.5, 0.5]) * max(0.0, least_distance - (heights[1] - heights[0]))
-    heights += max(0.0, margin - heights[0]) - max(0.0, heights[1] - (1 - margin))
-    for height, series in zip(heights, (lower, upper), strict=True):
+    ordered = sorted(CURVES, key=lambda series: last[series.column])
+    offsets = least_distance * np.arange(len(ordered))
+    # The smallest moves, in the sense of least squares, that leave the distances.
+    heights = isotonic_regression([last[series.column] for series in ordered] - offsets).x
+    heights = np.clip(heights, margin, 1 - margin - offsets[-1]) + offsets
+    for height, series in zip(heights, ordered, strict=True):
         text = f"{series.name}\n{last[series.column]:.3f}"
         if curves["folds"].max() > 1:
             text += f" ± {_spread(curves, series).iloc[-1]:.3f}"

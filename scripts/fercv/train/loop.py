@@ -21,6 +21,7 @@ from fercv.train.checkpoint import Checkpoints, Snapshot, UnusableError
 from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
 from fercv.train.progress import SHOWN, Progress
 from fercv.workflow.errors import InputError
+from fercv.workflow.hashing import derive_seed
 from fercv.workflow.progress import ProgressFile
 
 log = logging.getLogger("fercv")
@@ -61,6 +62,13 @@ class Task(NamedTuple):
         return min(self.definition["batch_size"], len(self.training))
 
     @property
+    def sample(self) -> np.ndarray:
+        """As many training rows as there are validation rows, the same after each epoch, to measure on them as well."""
+        rng = np.random.default_rng(derive_seed(self.seed, "sample"))
+        size = min(len(self.validation), len(self.training))
+        return rng.choice(self.training, size, replace=False)
+
+    @property
     def steps(self) -> int:
         """Batches of an epoch. Rows that do not fill a last batch are left out of the epoch."""
         return len(self.training) // self.batch_size
@@ -94,11 +102,11 @@ class TrainedFold(NamedTuple):
     """What a training run leaves behind.
 
     model: float32 Keras model, uncompiled.
-    history: one dict per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate. loss and
-        accuracy are means over the batches of the epoch, with augmentation and dropout; the loss also with class
-        weights and label smoothing. learning_rate is that of the middle of the epoch. val_loss and val_accuracy are
-        measured after the epoch, without these, in the precision of the training. val_loss is
-        `evaluate.measures.log_loss`, as in metrics.json.
+    history: one dict per epoch: epoch (from 1), loss, accuracy, clean_loss, clean_accuracy, val_loss, val_accuracy,
+        learning_rate. loss and accuracy are means over the batches of the epoch, with augmentation and dropout; the
+        loss also with class weights and label smoothing. The others are measured after the epoch, without these, in the
+        precision of the training: clean_ on `Task.sample`, val_ on the validation rows. val_loss is
+        `evaluate.measures.log_loss`, as in metrics.json. learning_rate is that of the middle of the epoch.
     timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
@@ -123,9 +131,9 @@ def train(task: Task) -> TrainedFold:
         began = time.perf_counter()
         means = train_epoch(state, task, progress)
         trained = time.perf_counter()
-        validation = measure(state, task, task.validation)
+        clean, validation = (measure(state, task, rows) for rows in (task.sample, task.validation))
         keep_best(state, task)
-        record_epoch(state, task, means, validation, seconds=(trained - began, time.perf_counter() - trained))
+        record_epoch(state, task, means, clean, validation, seconds=(trained - began, time.perf_counter() - trained))
         progress.epoch_done(state.history[-1], state.timing[-1])
         save(state, task)
     if has_stopped(state, task):
@@ -277,6 +285,7 @@ def record_epoch(
     state: TrainingState,
     task: Task,
     training: tuple[float, float],
+    clean: tuple[float, float],
     validation: tuple[float, float],
     seconds: tuple[float, float],
 ) -> None:
@@ -286,6 +295,7 @@ def record_epoch(
         state: of the run.
         task: of the run.
         training: loss and accuracy of the epoch's batches.
+        clean: loss and accuracy on the task's sample of the training rows.
         validation: loss and accuracy on the validation rows.
         seconds: of the training steps, and of the measuring after them.
     """
@@ -296,6 +306,8 @@ def record_epoch(
             "epoch": epoch + 1,
             "loss": training[0],
             "accuracy": training[1],
+            "clean_loss": clean[0],
+            "clean_accuracy": clean[1],
             "val_loss": validation[0],
             "val_accuracy": validation[1],
             "learning_rate": learning_rate(task.definition, epoch + 0.5),

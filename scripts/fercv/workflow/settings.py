@@ -32,6 +32,8 @@ from fercv.workflow.messages import (
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 RESERVED = ("index", "label", "usage", "true", "in_training")
+# The columns of factors.csv that come before those of the factors.
+FACTORS = ("model", "measure", "mean", "standard_deviation", "low", "high", "folds")
 # What stands in the folder of an experiment beside a folder for each model.
 FOLDERS = ("data", "logs", "checkpoints", "benchmarks")
 # libyaml is faster, but PyYAML may have been built without it.
@@ -140,6 +142,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     check_layers(config, files)
     check_classes(config, files)
     check_images(config, scale_name, files)
+    check_factors(config, files)
     return config
 
 
@@ -299,6 +302,40 @@ def check_groups(config: dict, files: Sequence[str]) -> None:
         groups["csv"] = plain_path(groups["csv"])
     if folds["file"]:
         folds["file"] = plain_path(folds["file"])
+
+
+def check_factors(config: Mapping, files: Sequence[str]) -> None:
+    """Refuse a factor named as another column, one that is no single setting of each model, and all on unlike folds."""
+    if config["factors"] and len({config["definitions"][model]["folds"] for model in config["models"]}) > 1:
+        text = "compares models fold by fold, but some have grouped folds and some random ones; take models of one kind"
+        raise refusal(files, ["factors"], text)
+    for name, path in config["factors"].items():
+        key = ["factors", name]
+        if name in FACTORS:
+            raise refusal(files, key, f"names a column of factors.csv, as do {names(FACTORS)}; rename it")
+        levels = {model: levels[name] for model, levels in factor_levels(config).items()}
+        for model, level in levels.items():
+            if not isinstance(level, bool | int | float | str):
+                definition = config["definitions"][model]
+                hint = did_you_mean(path, [*definition, *(f"settings.{setting}" for setting in definition["settings"])])
+                refuse(files, key, path, f"which is no single setting of {model}{hint}")
+        if len(set(levels.values())) < 2:
+            level = levels.popitem()[1]
+            refuse(files, key, path, f"but it is {level!r} in all models; add models in which it differs")
+
+
+def factor_levels(config: Mapping) -> dict[str, dict[str, object]]:
+    """For each model and factor the setting at the factor's path; None if there is no such setting."""
+
+    def setting_at(value, path):
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    return {
+        model: {name: setting_at(config["definitions"][model], path) for name, path in config["factors"].items()}
+        for model in config["models"]
+    }
 
 
 def check_layers(config: Mapping, files: Sequence[str]) -> None:

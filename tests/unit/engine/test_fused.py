@@ -135,7 +135,7 @@ def test_other_convolutions_are_left_to_keras(keywords, convolved):
     assert not convolved
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon", "sgd", "rmsprop"])
 def test_a_fused_update_is_keras_own(optimizer):
     definition = {"learning_rate": 0.01, "weight_decay": 0.1, "optimizer": optimizer}
     start = RNG.standard_normal((4, 3), dtype=np.float32)
@@ -147,7 +147,7 @@ def test_a_fused_update_is_keras_own(optimizer):
         updater.build([variable])
         if fuse:
             setup.fuse_update(updater)
-            assert ("update_step" in vars(updater)) == (optimizer != "rmsprop")
+            assert ("update_step" in vars(updater)) == (optimizer not in ("muon", "rmsprop"))
         for number, gradient in enumerate(gradients):
             updater.learning_rate = 0.01 / (number + 1)
             updater.apply([keras.ops.convert_to_tensor(gradient)], [variable])

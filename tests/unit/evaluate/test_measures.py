@@ -308,6 +308,7 @@ def test_accuracy_curves_with_a_fold_stopped_early():
             "fold": [0, 0, 1, 1, 1],
             "epoch": [1, 2, 1, 2, 3],
             "accuracy": [0.2, 0.4, 0.4, 0.8, 0.9],
+            "clean_accuracy": [0.5, 0.6, 0.7, 0.8, 0.9],
             "val_accuracy": [0.3, 0.3, 0.3, 0.5, 0.6],
         }
     )
@@ -317,6 +318,8 @@ def test_accuracy_curves_with_a_fold_stopped_early():
         "folds",
         "accuracy",
         "accuracy_spread",
+        "clean_accuracy",
+        "clean_accuracy_spread",
         "val_accuracy",
         "val_accuracy_spread",
     ]
@@ -324,5 +327,7 @@ def test_accuracy_curves_with_a_fold_stopped_early():
     assert curves["folds"].tolist() == [2, 2, 1]
     np.testing.assert_allclose(curves["accuracy"], [0.3, 0.6, 0.9])
     np.testing.assert_allclose(curves["accuracy_spread"], [np.sqrt(0.02), np.sqrt(0.08), 0])
+    np.testing.assert_allclose(curves["clean_accuracy"], [0.6, 0.7, 0.9])
+    np.testing.assert_allclose(curves["clean_accuracy_spread"], [np.sqrt(0.02), np.sqrt(0.02), 0])
     np.testing.assert_allclose(curves["val_accuracy"], [0.3, 0.4, 0.6])
     np.testing.assert_allclose(curves["val_accuracy_spread"], [0, np.sqrt(0.02), 0], atol=1e-12)

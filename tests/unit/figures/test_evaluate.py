@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -48,18 +48,20 @@ def test_accuracy_tells_where_folds_stopped_early():
     assert "all 5 folds until here, 2 at the end" in texts
 
 
-@pytest.mark.parametrize("final", [(0.99, 0.995), (0.01, 0.0), (0.6, 0.6)])
+@pytest.mark.parametrize("final", [(0.99, 1.0, 0.995), (0.01, 0.02, 0.0), (0.6, 0.6, 0.6), (0.2, 0.9, 0.25)])
 def test_final_accuracies_do_not_overlap(final):
     histories, curves, chance = accuracy_tables(2, 3)
-    curves["accuracy"], curves["val_accuracy"] = final
+    curves["accuracy"], curves["clean_accuracy"], curves["val_accuracy"] = final
     figure = evaluate.accuracy_figure(histories, curves, chance, "Accuracy")
     figure.draw_without_rendering()
-    training, validation = (
+    places = [
         next(text for text in figure.axes[0].texts if text.get_text().startswith(name)).get_window_extent()
-        for name in ("training", "validation")
-    )
-    assert not training.overlaps(validation)
-    assert (validation.y0 > training.y0) == (final[1] >= final[0])
+        for name in ("training", "clean training", "validation")
+    ]
+    for (one, height), (other, other_height) in combinations(zip(places, final, strict=True), 2):
+        assert not one.overlaps(other)
+        assert height == other_height or (one.y0 > other.y0) == (height > other_height)
+    assert all(figure.bbox.y0 < place.y0 and place.y1 < figure.bbox.y1 for place in places)
 
 
 def test_confusion_writes_shares_of_the_row_and_counts():

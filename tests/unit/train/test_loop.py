@@ -7,7 +7,7 @@ import pytest
 from fercv.data.tables import predictions_table
 from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
-from fercv.evaluate.measures import fold_measures
+from fercv.evaluate.measures import fold_measures, log_loss
 from fercv.nets import architectures
 from fercv.nets.models import build_model, load_model, predict, save_model
 from fercv.train import loop
@@ -147,6 +147,20 @@ def test_the_last_epochs_validation_is_that_of_the_returned_model(mirrored):
     assert measures["log_loss"] == pytest.approx(result.history[-1]["val_loss"], rel=1e-4)
 
 
+def test_training_rows_are_measured_cleanly_as_well():
+    asked = task(epochs=2, settings={"dropout": 0.9})
+    sample = asked.sample
+    assert len(sample) == len(set(sample)) == len(asked.validation)
+    assert set(sample) <= set(asked.training)
+    assert list(task(epochs=2).sample) == list(sample) != list(task(seed=4, epochs=2).sample)
+    assert set(task(training=slice(10)).sample) == set(range(10))
+    result = trained(epochs=2, settings={"dropout": 0.9})
+    images, labels = stripes()
+    probabilities = predict(result.model, images, sample, 16)
+    assert result.history[-1]["clean_accuracy"] == (probabilities.argmax(axis=1) == labels[sample]).mean()
+    assert result.history[-1]["clean_loss"] == pytest.approx(log_loss(labels[sample], probabilities), rel=1e-4)
+
+
 def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics(monkeypatch):
     certain = np.eye(3, dtype=np.float32)[np.zeros(24, int)]
     monkeypatch.setattr(loop, "predict", lambda *_: certain)
@@ -215,9 +229,10 @@ class StoppedAfter(Checkpoints):
             "mirrored_prediction": True,
         },
         {"optimizer": "rmsprop", "precision": "bfloat16", "weight_decay": 0.01},
+        {"optimizer": "muon", "weight_decay": 0.01},
         {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
     ],
-    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "early stopping"],
+    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "muon", "early stopping"],
 )
 def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}

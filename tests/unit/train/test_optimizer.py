@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fercv.engine.backend import keras
-from fercv.train.optimizer import class_weights, learning_rate, make_optimizer
+from fercv.train.optimizer import Muon, class_weights, learning_rate, make_optimizer
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_learning_rates(schedule, expected):
     assert rates == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon", "sgd", "rmsprop"])
 @pytest.mark.parametrize("weight_decay", [0, 0.01])
 def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
     made = make_optimizer({"optimizer": optimizer, "learning_rate": 0.003, "weight_decay": weight_decay})
@@ -35,7 +35,7 @@ def test_every_optimizer_of_the_schema_can_be_made(optimizer, weight_decay):
     assert (made.weight_decay or 0) == weight_decay
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon", "sgd", "rmsprop"])
 def test_only_kernels_decay(optimizer):
     """A step with gradients of zero takes rate times decay off a kernel, and leaves all other weights as they are."""
     inputs = keras.Input((4, 4, 1))
@@ -55,6 +55,49 @@ def test_sgd_has_nesterov_momentum():
     for expected in (-0.19, -0.19 - 0.271):
         optimizer.apply([keras.ops.ones(1)], [weight])
         assert float(weight[0]) == pytest.approx(expected)
+
+
+def first_step(kernel_shape, gradient):
+    """How far the first step of Muon at the rate 0.3 moves a kernel of zeros."""
+    weight = keras.Variable(np.zeros(kernel_shape, np.float32))
+    optimizer = make_optimizer({"optimizer": "muon", "learning_rate": 0.3, "weight_decay": 0})
+    optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+    return keras.ops.convert_to_numpy(weight)
+
+
+@pytest.mark.parametrize("filters", [5, 40])
+def test_muon_moves_a_convolution_by_about_the_orthogonal_matrix_next_to_its_gradient(filters):
+    """A singular value decomposition gives that matrix exactly; Muon's iterations leave singular values around 1."""
+    gradient = np.random.default_rng(1).standard_normal((3, 3, 2, filters)).astype(np.float32)
+    moved = -first_step(gradient.shape, gradient).reshape(18, filters)
+    left, _, right = np.linalg.svd(gradient.reshape(18, filters), full_matrices=False)
+    nearest = left @ right
+    length = 0.3 * 0.2 * max(18, filters) ** 0.5
+    values = np.linalg.svd(moved / length, compute_uv=False)
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    cosine = (moved * nearest).sum() / np.linalg.norm(moved) / np.linalg.norm(nearest)
+    assert cosine > 0.97
+    assert np.sqrt((moved**2).mean()) == pytest.approx(0.2 * 0.3, rel=0.2)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 6), (3, 3, 4, 50), (3, 3, 2, 18)])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_muon_iterates_on_a_kernel_as_keras_own_does_on_a_matrix(shape, rank):
+    rng = np.random.default_rng(3)
+    rows = math.prod(shape[:-1])
+    matrix = (rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, shape[-1]))).astype(np.float32)
+    expected = keras.optimizers.Muon().zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(matrix), 5)
+    ours = Muon(learning_rate=0.1).zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(matrix.reshape(shape)), 5)
+    assert ours.shape == shape
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours).reshape(matrix.shape), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1, 4), (6, 4), (4,)])
+def test_muon_moves_all_else_as_adam_does_at_a_third_of_the_rate(shape):
+    """The first step of Adam has the length of the rate in each direction."""
+    gradient = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+    np.testing.assert_allclose(first_step(shape, gradient), -0.1 * np.sign(gradient), rtol=1e-3)
 
 
 def test_class_weights_by_hand():

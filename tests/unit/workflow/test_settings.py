@@ -153,6 +153,16 @@ def test_the_order_of_keys_in_the_file_does_not_matter(base_config):
         ("definitions/Data", {"architecture": "fc"}, ["definitions.Data is unfit as a name", "results/demo/data"]),
         ("definitions/checkpoints", {"architecture": "fc"}, ["definitions.checkpoints is unfit", "rename it"]),
         ("experiment", "fer2013", ["experiment is 'fer2013'", "data.source", "set both"]),
+        (
+            "factors",
+            {"rate": "dropout"},
+            ["factors.rate is 'dropout'", "no single setting of cnn", "'settings.dropout'"],
+        ),
+        ("factors", {"flip": "augmentation"}, ["factors.flip is 'augmentation'", "no single setting of cnn"]),
+        ("factors", {"sharp": "precision"}, ["factors.sharp is 'precision'", "'float32' in all models", "add models"]),
+        ("factors", {"mean": "epochs"}, ["factors.mean names a column of factors.csv", "rename it"]),
+        ("factors", {"a/b": "epochs"}, ["factors"]),
+        ("factors", {"rate": 3}, ["factors.rate is 3", "settings.dropout"]),
     ],
 )
 def test_refused_in_one_line_that_names_key_value_and_mending(base_config, key, value, parts):
@@ -452,3 +462,10 @@ def test_models_that_differ_in_nothing_but_their_folds_are_pairs(base_config):
     small = {"fc": {"epochs": 3}, "cnn": {"epochs": 3}, "cnn_random": {"epochs": 3}}
     config |= {"scale": "tiny", "scales": {"tiny": {"definitions": small}}}
     assert leakage_pairs(complete_config(config, [])) == [["cnn", "cnn_random"]]
+
+
+def test_factors_are_not_asked_of_models_on_different_folds(base_config):
+    random = base_config["definitions"]["fc"] | {"folds": "random", "epochs": 3}
+    config = changed(base_config, "definitions/random", random) | {"factors": {"epochs": "epochs"}}
+    complete_config(config, [])
+    assert "factors compares models fold by fold" in refusal(config | {"models": ["fc", "random"]})

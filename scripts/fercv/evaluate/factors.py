@@ -1,0 +1,129 @@
+"""What the settings in which the models of an experiment differ do to the accuracy in training and in validation."""
+
+import json
+from collections.abc import Mapping
+from itertools import permutations
+
+import pandas as pd
+
+from fercv.data.tables import FACTOR_EFFECTS, FACTORS
+from fercv.evaluate.intervals import corrected_interval
+
+# The accuracies that history.csv has of an epoch, and how far validation lies above training.
+MEASURES = {
+    "validation": lambda last: last["val_accuracy"],
+    "clean_training": lambda last: last["clean_accuracy"],
+    "training": lambda last: last["accuracy"],
+    "validation_minus_training": lambda last: last["val_accuracy"] - last["accuracy"],
+    "validation_minus_clean_training": lambda last: last["val_accuracy"] - last["clean_accuracy"],
+}
+
+
+def level_table(levels: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
+    """What each model has for each factor.
+
+    Args:
+        levels: for each model and factor the setting: true, false, a number or a text.
+
+    Returns:
+        One row per model, in order, with the model's name as index; a column for each factor, with the setting as JSON.
+    """
+    texts = [{factor: json.dumps(level) for factor, level in of_model.items()} for of_model in levels.values()]
+    return pd.DataFrame(texts, index=pd.Index(levels, name="model"))
+
+
+def last_epochs(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The measures of every fold after its last epoch.
+
+    Args:
+        histories: for each model and fold the table of its history.csv.
+
+    Returns:
+        One row per model and fold, these as index; a column for each of MEASURES.
+    """
+    rows = {
+        (model, fold): {measure: of(history.iloc[-1]) for measure, of in MEASURES.items()}
+        for model, folds in histories.items()
+        for fold, history in folds.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "fold"])
+
+
+def factor_table(last: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
+    """Summarize the models over their folds.
+
+    Args:
+        last: what `last_epochs` returns.
+        levels: what `level_table` returns.
+
+    Returns:
+        The columns FACTORS, then one for each factor. One row per model and measure: the mean over the folds and its
+        interval, see `fercv.evaluate.intervals.corrected_interval`.
+    """
+    rows = [
+        (model, measure, *_interval(values, measure)[:4], len(values), *levels.loc[model])
+        for model in levels.index
+        for measure, values in last.loc[model].items()
+    ]
+    return pd.DataFrame(rows, columns=[*FACTORS, *levels.columns])
+
+
+def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapping[str, str]) -> pd.DataFrame:
+    """The effect of each factor with two levels: the mean difference between models that differ in nothing else.
+
+    In each fold the differences of all such pairs of models are averaged. So with all combinations of the factors, this
+    is the main effect of a factorial experiment. Its interval is that of the mean over the folds.
+
+    Args:
+        last: what `last_epochs` returns.
+        levels: what `level_table` returns.
+        architectures: the architecture of each model; models of different ones are not compared.
+
+    Returns:
+        One row per architecture, factor and measure, with the columns FACTOR_EFFECTS. `before` is the lower one of the
+        two levels: false, or the smaller number.
+    """
+    rows = []
+    kinds = pd.Series(architectures).loc[levels.index]
+    for (architecture, factor), pairs in matched_pairs(levels, kinds).items():
+        of_architecture = levels[kinds == architecture]
+        chosen = sorted(of_architecture[factor].unique(), key=value_of)
+        if len(chosen) != 2:
+            continue
+        differences = sum(last.loc[after] - last.loc[before] for before, after in pairs) / len(pairs)
+        for measure, values in differences.items():
+            interval = _interval(values, measure, of_difference=True)
+            rows.append((architecture, factor, *chosen, measure, *interval, len(pairs), len(values)))
+    return pd.DataFrame(rows, columns=list(FACTOR_EFFECTS))
+
+
+def matched_pairs(levels: pd.DataFrame, kinds: pd.Series) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """For each architecture and factor the pairs of models that differ in this factor alone, the lower level first."""
+    pairs = {}
+    for factor in levels:
+        others = levels.columns.drop(factor)
+        for before, after in permutations(levels.index, 2):
+            alike = kinds[before] == kinds[after] and (levels.loc[before, others] == levels.loc[after, others]).all()
+            if alike and value_of(levels.loc[before, factor]) < value_of(levels.loc[after, factor]):
+                pairs.setdefault((kinds[before], factor), []).append((before, after))
+    return pairs
+
+
+def value_of(level: str) -> tuple[str, object]:
+    """What a level is compared by: its value, as JSON says it, among those of its type."""
+    value = json.loads(level)
+    return type(value).__name__ if isinstance(value, bool | str) else "number", value
+
+
+def _interval(values: pd.Series, measure: str, of_difference: bool = False) -> tuple:
+    """The corrected interval of a measure over the folds. Accuracies lie from 0 to 1, and their differences from -1."""
+    lowest, highest = (-1.0, 1.0) if "minus" in measure else (0.0, 1.0)
+    if of_difference:
+        lowest, highest = lowest - highest, highest - lowest
+    return corrected_interval(values.to_numpy(), lowest, highest)
+
+
+def is_numeric(levels: pd.Series) -> bool:
+    """Whether a factor's levels, JSON, are three or more different numbers: its effect is then a curve."""
+    values = [value_of(level) for level in levels.unique()]
+    return len(values) >= 3 and all(kind == "number" for kind, _ in values)

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fercv.data.tables import FACTOR_EFFECTS, FACTORS
+from fercv.evaluate import factors
+from fercv.evaluate.intervals import corrected_interval
+
+FOLDS = ("00", "01", "02")
+# Accuracy in validation: 0.5, plus 0.1 with augmentation, plus 0.02 with dropout, and an interaction of 0.04.
+LEVELS = {
+    "plain": {"augmentation": False, "dropout": 0},
+    "dropped": {"augmentation": False, "dropout": 0.5},
+    "moved": {"augmentation": True, "dropout": 0},
+    "both": {"augmentation": True, "dropout": 0.5},
+}
+VALIDATION = {"plain": 0.5, "dropped": 0.52, "moved": 0.6, "both": 0.66}
+
+
+def last_epochs(validation=VALIDATION, noise=0.01):
+    """Folds of these models, in which training accuracy is 0.7 throughout and the clean one 0.8."""
+
+    def history(accuracy):
+        return pd.DataFrame(
+            {"accuracy": [0.1, 0.7], "clean_accuracy": [0.1, 0.8], "val_accuracy": [0.1, accuracy]}, index=[3, 4]
+        )
+
+    return factors.last_epochs(
+        {
+            model: {fold: history(value + noise * number) for number, fold in enumerate(FOLDS)}
+            for model, value in validation.items()
+        }
+    )
+
+
+def test_each_models_accuracies_are_means_over_the_folds_last_epochs():
+    table = factors.factor_table(last_epochs(), factors.level_table(LEVELS))
+    assert list(table.columns) == [*FACTORS, "augmentation", "dropout"]
+    both = table[table["model"] == "both"].set_index("measure")
+    assert both["mean"].to_dict() == pytest.approx(
+        {
+            "validation": 0.67,
+            "clean_training": 0.8,
+            "training": 0.7,
+            "validation_minus_training": -0.03,
+            "validation_minus_clean_training": -0.13,
+        }
+    )
+    _, deviation, low, high, _ = corrected_interval(np.array([0.66, 0.67, 0.68]), 0, 1)
+    assert both.loc["validation", ["standard_deviation", "low", "high"]].tolist() == pytest.approx(
+        [deviation, low, high]
+    )
+    assert set(both["augmentation"]) == {"true"}
+    assert set(both["dropout"]) == {"0.5"}
+    assert set(both["folds"]) == {3}
+
+
+def test_an_effect_is_the_mean_over_the_pairs_that_differ_in_the_factor_alone():
+    levels = factors.level_table(LEVELS)
+    effects = factors.factor_effects(last_epochs(), levels, dict.fromkeys(LEVELS, "cnn"))
+    assert list(effects.columns) == list(FACTOR_EFFECTS)
+    assert set(effects["architecture"]) == {"cnn"}
+    effects = effects.set_index(["factor", "measure"])
+    assert effects.loc[("augmentation", "validation"), "mean"] == pytest.approx((0.1 + 0.14) / 2)
+    assert effects.loc[("dropout", "validation"), "mean"] == pytest.approx((0.02 + 0.06) / 2)
+    assert effects.loc[("dropout", "validation_minus_training"), "mean"] == pytest.approx(0.04)
+    assert effects.loc[("dropout", "training"), "mean"] == pytest.approx(0)
+    described = effects.loc["augmentation"][["before", "after", "pairs", "folds"]]
+    assert described.iloc[0].tolist() == ["false", "true", 2, 3]
+    assert effects.loc["dropout"][["before", "after"]].iloc[0].tolist() == ["0", "0.5"]
+
+
+def test_an_effect_has_the_interval_of_its_folds():
+    last = last_epochs()
+    last.loc[("moved", "00"), "validation"] += 0.06
+    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    effect = effects[(effects["factor"] == "augmentation") & (effects["measure"] == "validation")].iloc[0]
+    _, _, low, high, p_value = corrected_interval(np.array([0.15, 0.12, 0.12]), -1, 1)
+    assert effect[["low", "high", "p_value"]].tolist() == pytest.approx([low, high, p_value])
+
+
+def test_models_of_different_architectures_are_no_pair():
+    architectures = dict.fromkeys(LEVELS, "cnn") | {"dropped": "fc", "both": "fc"}
+    effects = factors.factor_effects(last_epochs(), factors.level_table(LEVELS), architectures)
+    assert set(zip(effects["architecture"], effects["factor"], strict=True)) == {
+        ("cnn", "augmentation"), ("fc", "augmentation")
+    }  # fmt: skip
+    assert set(effects["pairs"]) == {1}
+
+
+@pytest.mark.parametrize("rates", [(0, 0.5, 0.1), (10, 9, 100)])
+def test_a_factor_of_three_numbers_is_a_curve_and_has_no_effects(rates):
+    levels = factors.level_table({f"fc_{rate}": {"dropout": rate} for rate in rates})
+    assert factors.is_numeric(levels["dropout"])
+    last = last_epochs(dict.fromkeys(levels.index, 0.5))
+    assert factors.factor_effects(last, levels, dict.fromkeys(levels.index, "fc")).empty
+
+
+def test_numbers_are_ordered_by_their_values():
+    levels = factors.level_table({"many": {"epochs": 10}, "few": {"epochs": 9}})
+    effects = factors.factor_effects(last_epochs({"many": 0.6, "few": 0.5}), levels, {"many": "fc", "few": "fc"})
+    assert effects[["before", "after"]].iloc[0].tolist() == ["9", "10"]
+    assert effects.loc[effects["measure"] == "validation", "mean"].item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("values", [(True, False), (0, 0.5), ("adam", "sgd", "muon"), (0, 0.5, "auto")])
+def test_others_are_no_curves(values):
+    assert not factors.is_numeric(factors.level_table({f"m{i}": {"x": value} for i, value in enumerate(values)})["x"])

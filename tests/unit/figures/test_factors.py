@@ -1,0 +1,70 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawings import texts_of
+
+from fercv.data.tables import FACTOR_EFFECTS
+from fercv.evaluate.factors import factor_effects, factor_table, last_epochs, level_table
+from fercv.figures.factors import curves_figure, effects_figure
+
+
+def tables(levels, architectures, folds=3):
+    rng = np.random.default_rng(1)
+    histories = {
+        model: {
+            f"{fold:02d}": pd.DataFrame(
+                rng.uniform(0.4, 0.6, (1, 3)), columns=["accuracy", "clean_accuracy", "val_accuracy"]
+            )
+            for fold in range(folds)
+        }
+        for model in levels
+    }
+    last, table = last_epochs(histories), level_table(levels)
+    return factor_table(last, table), factor_effects(last, table, architectures)
+
+
+def factorial(folds=3):
+    levels = {
+        f"cnn_{number}": {"augmentation": augmentation, "dropout": dropout}
+        for number, (augmentation, dropout) in enumerate(itertools.product([True, False], [0.5, 0]))
+    }
+    return tables(levels, dict.fromkeys(levels, "cnn"), folds)
+
+
+def test_each_model_stands_with_its_settings_and_each_effect_with_its_levels():
+    factors, effects = factorial()
+    texts = texts_of(effects_figure(factors, effects, ["augmentation", "dropout"], "Settings"))
+    assert {"cnn_0\naugmentation, dropout 0.5", "cnn_3\nno augmentation, dropout 0"} <= set(texts)
+    assert {"augmentation\noff → on", "dropout\n0 → 0.5"} <= set(texts)
+    means = factors.loc[factors["measure"].isin(["training", "clean_training", "validation"]), "mean"]
+    assert {f"{mean:.3f}" for mean in means} <= set(texts)
+    shown = effects["measure"].isin(["validation", "validation_minus_training", "validation_minus_clean_training"])
+    assert {f"{mean:+.3f}" for mean in effects.loc[shown, "mean"]} <= set(texts)
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_without_intervals_or_effects_the_means_are_drawn_alone(folds):
+    factors, effects = factorial(folds)
+    figure = effects_figure(factors, effects.iloc[:0], ["augmentation", "dropout"], "Settings")
+    assert len(figure.axes) == 1
+    figure.draw_without_rendering()
+    assert list(effects.columns) == list(FACTOR_EFFECTS)
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_a_number_is_a_curve_and_another_architecture_a_line(folds):
+    levels = {f"fc_{rate}": {"dropout": rate} for rate in (0.5, 0, 0.1)} | {"cnn": {"dropout": 0.3}}
+    architectures = dict.fromkeys(levels, "fc") | {"cnn": "cnn"}
+    factors, _ = tables(levels, architectures, folds)
+    figure = curves_figure(factors, "dropout", architectures, "Dropout")
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "dropout"
+    curve = next(line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert curve.get_xdata().tolist() == [0, 0.1, 0.5]
+    expected = factors[factors["measure"] == "training"].set_index("model")["mean"]
+    assert curve.get_ydata().tolist() == [expected[f"fc_{rate}"] for rate in (0, 0.1, 0.5)]
+    validation = factors[(factors["model"] == "cnn") & (factors["measure"] == "validation")]["mean"].item()
+    assert f"cnn: validation, {validation:.3f}" in texts_of(figure)
+    figure.draw_without_rendering()
