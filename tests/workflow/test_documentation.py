@@ -223,7 +223,7 @@ def write_results(results: Path) -> None:
     pd.DataFrame({"index": range(4)}).to_csv(results / "data" / "folds.csv")
     np.savez(results / "data" / "truth.npz", true_labels=[1, 0, 0, 0])
     for name in ("cnn/label_issues.csv", "label_issues.csv"):
-        pd.DataFrame({"index": [0]}).to_csv(results / name, index=False)
+        pd.DataFrame({"index": [0], "sample": ["face 0"]}).to_csv(results / name, index=False)
     log = results / "logs" / "train_fold" / "cnn_00.log"
     log.parent.mkdir(parents=True)
     log.write_text("...\ncnn fold 00: tensorflow on GPU:0, 1 thread, in float32, as ...\n", encoding="utf-8")
