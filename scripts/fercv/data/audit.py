@@ -27,8 +27,8 @@ NEAR = 40
 MOST_PAIRS = 5000
 # Images that are looked at together. This bounds the memory.
 BATCH, BLOCK = 1024, 128
-# In place of a fold.
-HELD_OUT, UNUSED = -1, -2
+# In place of a fold, of an image that is in none.
+NO_FOLD = -1
 REASONS = {
     "blank": ("of one single grey, and left out of training and scores", "data.exclude_blank"),
     "held_out_twin": ("exact copies of held-out images, and left out of training", "data.exclude_held_out_twins"),
@@ -111,7 +111,8 @@ def seen_in_training(pairs: Sequence[Sequence[int]], members: dict[int, np.ndarr
     Args:
         pairs: pairs of groups whose images are twins; a group is paired with itself if its own images are.
         members: {group: rows of its images}.
-        folds: int (n,): the fold that validates the image, HELD_OUT if all models judge it, UNUSED if none does.
+        folds: int (n,): the fold that validates the image, NO_FOLD if it is held out or left out. All models judge an
+            image in no fold.
 
     Returns:
         bool (n,).
@@ -120,8 +121,7 @@ def seen_in_training(pairs: Sequence[Sequence[int]], members: dict[int, np.ndarr
     for pair in pairs:
         for one, other in (pair, pair[::-1]):
             rows, trained = members[one], folds[members[other]]
-            elsewhere = folds[rows, None] != trained[trained >= 0]
-            seen[rows] |= elsewhere.any(axis=1) & (folds[rows] != UNUSED)
+            seen[rows] |= (folds[rows, None] != trained[trained != NO_FOLD]).any(axis=1)
     return seen
 
 
@@ -140,15 +140,15 @@ def audit(
     Returns:
         The table that `tables.AUDIT` describes: first counts and shares, then a row for each group, pair or image.
     """
-    fold_of = np.where(is_held_out(samples), HELD_OUT, UNUSED)
+    fold_of = np.full(len(samples), NO_FOLD)
     fold_of[folds["index"]] = folds["fold"]
     blank = blank_images(images)
     # Blank images that are left out are found as such. Others would be the largest group of duplicates.
     shown = np.flatnonzero(samples["excluded"] != "blank")
     members = _members(samples["duplicate_group"].to_numpy(), shown)
     # Of equal images, one that is used stands for all.
-    unused = (fold_of == UNUSED).astype(int)
-    ones = np.array([rows[unused[rows].argmin()] for rows in members.values() if not blank[rows[0]]], np.int64)
+    left_out = (samples["excluded"] != "").to_numpy()
+    ones = np.array([rows[left_out[rows].argmin()] for rows in members.values() if not blank[rows[0]]], np.int64)
     pairs, counts = near_pairs(perceptual_hashes(images, ones))
     pairs = np.column_stack([ones[pairs[:, :2]], pairs[:, 2]])
 
@@ -181,7 +181,7 @@ class _Findings:
         self.labels = np.array(classes, object)[samples["label"]]
         self.usages = samples["usage"].replace("", "unknown").to_numpy(object)
         self.fold_names = fold_names
-        self.folds = np.array([*fold_names, "none", "none"], object)[fold_of]
+        self.folds = np.array([*fold_names, "none"], object)[fold_of]
         self.sources = samples["source"].to_numpy(object)
         self.training = is_training(samples).to_numpy()
         self.held_out = is_held_out(samples).to_numpy()
@@ -248,7 +248,7 @@ class _Findings:
         """A group of equal images."""
         equal = f"{len(rows)} equal images"
         labels, usages = Counter(self.labels[rows]), Counter(self.usages[rows])
-        folds = sorted(set(self.folds[rows][self.fold_of[rows] >= 0]))
+        folds = sorted(set(self.folds[rows][self.fold_of[rows] != NO_FOLD]))
         self.add_samples("exact_duplicates", f"{equal}, labelled {_counted(labels)}", rows)
         if len(labels) > 1:
             self.add_samples("conflicting_labels", f"{equal} bear different labels: {_counted(labels)}", rows)

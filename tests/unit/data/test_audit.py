@@ -183,7 +183,7 @@ def test_no_near_pair_is_missed_and_the_nearest_come_first():
     rng = np.random.default_rng(8)
     hashes = rng.integers(0, 2**64, (300, 4), dtype=np.uint64)
     flips = np.packbits(rng.random((300, 256)) < 0.08, axis=1).view(np.uint64)
-    hashes = np.concatenate([hashes, hashes ^ flips])
+    hashes = np.stack([hashes, hashes ^ flips], axis=1).reshape(600, 4)
     bits = np.unpackbits(hashes.view(np.uint8), axis=1)
     distances = {(i, j): int((bits[i] != bits[j]).sum()) for i, j in itertools.combinations(range(600), 2)}
     expected = sorted((distance, *pair) for pair, distance in distances.items() if distance <= 24)
