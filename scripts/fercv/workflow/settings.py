@@ -284,7 +284,10 @@ def check_folds(config: Mapping, files: Sequence[str]) -> None:
 
 
 def check_factors(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse a factor whose name is that of another column, and one that is no single setting of each model."""
+    """Refuse a factor named as another column, one that is no single setting of each model, and all on unlike folds."""
+    if config["factors"] and len({config["definitions"][model]["folds"] for model in config["models"]}) > 1:
+        text = "compares models fold by fold, but some have grouped folds and some random ones; take models of one kind"
+        raise refusal(files, ["factors"], text)
     for name, path in config["factors"].items():
         key = ["factors", name]
         if name in FACTORS:

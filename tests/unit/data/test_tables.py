@@ -143,7 +143,7 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
             (tmp_path / model / f"{fold}.json").write_text(RECORD)
         names = ("matrix", "metrics", "summary", "pooled", "per_class", "calibration", "samples")
         files = {name: tmp_path / model / f"{name}.csv" for name in names}
-        write_table(pd.DataFrame([(i, 0, "", i, "") for i in range(30)], columns=list(SAMPLES)), files["samples"])
+        write_table(pd.DataFrame([(i, 0, "", i, "", "") for i in range(30)], columns=list(SAMPLES)), files["samples"])
         params = SimpleNamespace(classes=classes, folds=folds, seed=1)
         shared = {"wildcards": SimpleNamespace(model=model), "params": params}
         shared["input"] = SimpleNamespace(

@@ -86,6 +86,7 @@ def test_several_pairs_stand_in_their_order_and_one_does_not_change_another():
 def files(tmp_path):
     """Files of 8 images in 2 folds: 0 and 1 are copies, and so are 6 and 7, of which 7 is held out."""
     samples = pd.DataFrame({"index": range(8), "label": 0, "usage": ["Training"] * 7 + ["Test"], "source": "x"})
+    samples["excluded"] = ""
     samples["duplicate_group"] = [0, 0, 1, 2, 3, 4, 5, 5]
     write_table(samples[list(SAMPLES)], tmp_path / "samples.csv")
     folds = pd.DataFrame({"index": range(7), "fold": [0, 0, 0, 0, 1, 1, 1], "group": [0, 0, 2, 3, 4, 5, 6]})

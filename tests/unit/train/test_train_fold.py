@@ -97,7 +97,7 @@ def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8))
     numbers = np.arange(24)
     samples = pd.DataFrame({"index": numbers, "label": numbers % 2, "usage": "", "duplicate_group": numbers})
-    samples.assign(source="x").to_csv(tmp_path / "samples.csv", index=False)
+    samples.assign(source="x", excluded="").to_csv(tmp_path / "samples.csv", index=False)
     person = numbers // 4
     pd.DataFrame({"index": numbers, "fold": person % 3, "group": 4 * person}).to_csv(
         tmp_path / "folds.csv", index=False

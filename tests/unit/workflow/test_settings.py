@@ -462,3 +462,9 @@ def test_models_that_differ_in_nothing_but_their_folds_are_pairs(base_config):
     small = {"fc": {"epochs": 3}, "cnn": {"epochs": 3}, "cnn_random": {"epochs": 3}}
     config |= {"scale": "tiny", "scales": {"tiny": {"definitions": small}}}
     assert leakage_pairs(complete_config(config, [])) == [["cnn", "cnn_random"]]
+
+
+def test_factors_are_not_asked_of_models_on_different_folds(base_config):
+    random = base_config["definitions"]["fc"] | {"folds": "random", "epochs": 3}
+    config = changed(base_config, "definitions/random", random) | {"factors": {"epochs": "epochs"}}
+    complete_config(config, [])
