@@ -37,9 +37,15 @@ BARE_RULES = {
     "pool_confusion": (["{model}/folds/FOLDS/predictions.csv"], ["{model}/confusion_matrix.csv"]),
     "plot_confusion": (["{model}/confusion_matrix.csv"], ["{model}/confusion_matrix.png"]),
     "score_model": (
-        ["{model}/folds/FOLDS/predictions.csv", "{model}/folds/FOLDS/metrics.json", "{model}/confusion_matrix.csv"],
-        ["{model}/metrics.csv", "{model}/summary.csv", "{model}/per_class.csv"],
+        [
+            "{model}/folds/FOLDS/predictions.csv",
+            "{model}/folds/FOLDS/metrics.json",
+            "{model}/confusion_matrix.csv",
+            "data/samples.csv",
+        ],
+        [f"{{model}}/{name}.csv" for name in ("metrics", "summary", "pooled_metrics", "per_class", "calibration")],
     ),
+    "plot_calibration": (["{model}/calibration.csv", "{model}/pooled_metrics.csv"], ["{model}/calibration.png"]),
     "compare_models": (["MODELS/metrics.csv"], ["comparison.csv"]),
     "plot_comparison": (["MODELS/metrics.csv", "comparison.csv"], ["comparison.png"]),
     "predict_held_out": (
@@ -68,7 +74,7 @@ BARE_HEAD = """
 MODELS = ["cnn", "fc", "fc_dropout"]
 FOLDS = [f"{fold:02d}" for fold in range(20)]
 OF_EVERY_MODEL = ["architecture.txt", "accuracy.png", "confusion_matrix.png", "summary.csv", "saliency.png"]
-OF_EVERY_MODEL.append("held_out.png")
+OF_EVERY_MODEL += ["held_out.png", "calibration.png"]
 
 
 wildcard_constraints:

@@ -6,13 +6,21 @@ rule evaluate:
         expand(
             f"{MODEL_RESULTS}/{{file}}",
             model=MODELS,
-            file=["accuracy.png", "confusion_matrix.png", "misclassified.png"],
+            file=["accuracy.png", "confusion_matrix.png", "misclassified.png", "calibration.png"],
         ),
         # Snakemake misses a table only if it is asked for: a picture that is there does not need the table behind it.
         expand(
             f"{MODEL_RESULTS}/{{file}}.csv",
             model=MODELS,
-            file=["confusion_matrix", "misclassified", "metrics", "summary", "per_class"],
+            file=[
+                "confusion_matrix",
+                "misclassified",
+                "metrics",
+                "summary",
+                "pooled_metrics",
+                "per_class",
+                "calibration",
+            ],
         ),
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
@@ -105,10 +113,13 @@ rule score_model:
         predictions=every_fold("predictions.csv"),
         metrics=every_fold("metrics.json"),
         matrix=rules.pool_confusion.output.matrix,
+        samples=rules.prepare_dataset.output.samples,
     output:
         metrics=f"{MODEL_RESULTS}/metrics.csv",
         summary=f"{MODEL_RESULTS}/summary.csv",
+        pooled=f"{MODEL_RESULTS}/pooled_metrics.csv",
         per_class=f"{MODEL_RESULTS}/per_class.csv",
+        calibration=f"{MODEL_RESULTS}/calibration.csv",
     log:
         f"{RESULTS}/logs/score_model/{{model}}.log",
     benchmark:
@@ -119,11 +130,38 @@ rule score_model:
     params:
         folds=FOLDS,
         classes=CLASSES,
+        seed=config["seed"],
         code=code("score_model"),
     message:
-        "Score {wildcards.model} on each fold, over the folds and by class"
+        "Score {wildcards.model} on each fold, over the folds and on all predictions together"
     script:
         "../scripts/score_model.py"
+
+
+rule plot_calibration:
+    input:
+        calibration=rules.score_model.output.calibration,
+        pooled=rules.score_model.output.pooled,
+    output:
+        report(
+            f"{MODEL_RESULTS}/calibration.png",
+            caption="../report/calibration.rst",
+            category="Calibration",
+            labels={"model": "{model}", "figure": "reliability diagram"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_calibration/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_calibration/{{model}}.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code("plot_calibration"),
+    message:
+        "Draw the reliability diagram of {wildcards.model}"
+    script:
+        "../scripts/plot_calibration.py"
 
 
 rule list_misclassified:

@@ -1,4 +1,4 @@
-"""Score a model: on each fold, over the folds, and by class."""
+"""Score a model: on each fold, over the folds, and on the predictions of all folds together."""
 
 from fercv.workflow.jobs import run
 
@@ -8,21 +8,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from fercv.data.tables import read_confusion_matrix, read_predictions, read_record, write_table
+from fercv.data.tables import SAMPLES, read_confusion_matrix, read_predictions, read_record, read_table, write_table
 from fercv.evaluate.intervals import summarize
 from fercv.evaluate.measures import chance_levels, describe_weakness, fold_measures, per_class
+from fercv.evaluate.pooled import group_numbers, group_sums, score_pooled
+from fercv.workflow.hashing import derive_seed
 
 log = logging.getLogger("fercv")
 
 
 def main(snakemake):
-    """Write metrics.csv, summary.csv and per_class.csv."""
-    classes, rows, folds_of = snakemake.params.classes, [], {}
+    """Write metrics.csv, summary.csv, pooled_metrics.csv, per_class.csv and calibration.csv."""
+    classes, rows, folds_of, sums = snakemake.params.classes, [], {}, 0
+    numbers = group_numbers(read_table(snakemake.input.samples, SAMPLES)["duplicate_group"].to_numpy())
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
         # The file is read once, so the bytes that are scored are those whose digest is compared.
         content = Path(predictions_path).read_bytes()
-        measures = fold_measures(read_predictions(predictions_path, classes, content=content), classes)
+        predictions = read_predictions(predictions_path, classes, samples=len(numbers), content=content)
+        measures = fold_measures(predictions, classes)
+        sums = sums + group_sums(predictions, numbers, classes)
         recorded = read_record(metrics_path)
         if hashlib.sha256(content).hexdigest() != recorded["predictions_sha256"]:
             log.warning(
@@ -52,7 +57,10 @@ def main(snakemake):
             "%s: %s; try more epochs, another learning_rate or smaller batches in its definition, or more images",
             snakemake.wildcards.model, weakness,
         )  # fmt: skip
-    write_table(per_class(counts, classes), snakemake.output.per_class)
+    pooled, intervals, calibration = score_pooled(sums, classes, derive_seed(snakemake.params.seed, "pooled"))
+    write_table(pooled, snakemake.output.pooled)
+    write_table(per_class(counts, classes).join(intervals), snakemake.output.per_class)
+    write_table(calibration, snakemake.output.calibration)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Balanced accuracy (mean over the folds) of at least 0.5 for cnn and 0.3 for fc, and every class predicted at least once
 in every model's pooled confusion matrix. On the held-out images, the ensemble of each model's folds is at least as
-accurate as these are on average, and its log loss is at most theirs.
+accurate as these are on average, and its log loss is at most theirs. The cnn is really better than fc: the p-values of
+both measures, adjusted, are below 0.05. Its calibration error, as far as it is not chance, is below 0.1.
 """
 
 import sys
@@ -31,6 +32,15 @@ def main(demo: Path) -> int:
         ]:
             print("ok    " if holds else "FAILED", f"{model}: {text}")
             failed += not holds
+    pair = pd.read_csv(demo / "comparison.csv").query("model == 'cnn' and versus == 'fc'")
+    largest = pair["p_adjusted"].max()
+    error = pd.read_csv(demo / "cnn" / "pooled_metrics.csv").set_index("measure").loc["calibration_error", "high"]
+    for holds, text in [
+        ((pair["mean"] > 0).all() and largest < 0.05, f"cnn is better than fc: adjusted p-values up to {largest:.2g}"),
+        (error < 0.1, f"cnn: calibration error at most {error:.3f}, promised 0.1"),
+    ]:
+        print("ok    " if holds else "FAILED", text)
+        failed += not holds
     return failed
 
 

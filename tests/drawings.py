@@ -65,17 +65,26 @@ def comparison_tables(models, intervals=True):
         for measure, mean in means.items()
     ]
     differences = [
-        (model, versus, measure, 0.05, 0.05 - reach, 0.05 + reach)
+        (model, versus, measure, 0.05, 0.05 - reach, 0.05 + reach, p_adjusted if intervals else np.nan)
         for place, model in enumerate(models)
         for versus in models[place + 1 :]
-        for measure in ("accuracy", "balanced_accuracy")
+        for measure, p_adjusted in (("accuracy", 0.0004), ("balanced_accuracy", 0.0618))
     ]
     return (
         folds,
         pd.DataFrame(summary, columns=["model", "measure", "mean", "low", "high"]),
-        pd.DataFrame(differences, columns=["model", "versus", "measure", "mean", "low", "high"]),
+        pd.DataFrame(differences, columns=["model", "versus", "measure", "mean", "low", "high", "p_adjusted"]),
         {"accuracy": 0.25, "balanced_accuracy": 1 / 7},
     )
+
+
+def calibration_tables(images=(0, 3, 40, 0, 57)):
+    images = np.array(images)
+    share = np.arange(len(images)) / len(images)
+    known = np.where(images > 0, share, np.nan)
+    bins = pd.DataFrame({"from": share, "to": share + 1 / len(images), "images": images, "confidence": known + 0.1})
+    bins = bins.assign(accuracy=known + 0.05, low=np.where(images > 3, known, np.nan), high=known + 0.15)
+    return bins, pd.Series({"value": 0.05, "low": 0.012, "high": 0.0831, "chance": 0.0204})
 
 
 def saliency_of(count, names=EMOTIONS):
@@ -126,10 +135,17 @@ DRAWINGS = {
     "mistakes, few": lambda: mistakes_of(EMOTIONS, 3, 48),
     "mistakes, none": lambda: mistakes_of(["left"]),
     "mistakes, 64 names of 77 characters": lambda: mistakes_of(VERY_LONG_NAMES),
+    "calibration": lambda: evaluate.calibration_figure(*calibration_tables(), "Calibration of cnn"),
+    "calibration, one bin": lambda: evaluate.calibration_figure(
+        calibration_tables([0, 1])[0],
+        pd.Series({"value": 0.3, "low": np.nan, "high": np.nan, "chance": np.nan}),
+        f"Calibration of {'a_model_with_a_name' * 4}",
+    ),
     "comparison": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
     "comparison, one model": lambda: evaluate.comparison_figure(*comparison_tables(["cnn"])),
     "comparison, no intervals": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),
     "comparison, six long names": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:6])),
+    "comparison, eight models": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:8])),
     "comparison, names of 64 characters": lambda: evaluate.comparison_figure(
         *comparison_tables([f"{'a_model_with_a_name' * 4}"[:63] + end for end in "ab"])
     ),

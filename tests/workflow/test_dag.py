@@ -21,6 +21,7 @@ ALL = {
     "pool_confusion": 3,
     "plot_confusion": 3,
     "score_model": 3,
+    "plot_calibration": 3,
     "list_misclassified": 3,
     "plot_misclassified": 3,
     "compare_models": 1,

@@ -15,6 +15,7 @@ import pytest
 from helpers import Workflow
 
 from fercv.data.tables import (
+    CALIBRATION,
     COMPARISON,
     FACTOR_EFFECTS,
     FACTORS,
@@ -25,6 +26,7 @@ from fercv.data.tables import (
     METRICS,
     MISCLASSIFIED,
     PER_CLASS,
+    POOLED_METRICS,
     PREDICTIONS,
     SAMPLES,
     SUMMARY,
@@ -139,6 +141,13 @@ def test_pooled_tables_agree_with_the_predictions(results, model):
     per_class = read_table(results / model / "per_class.csv", PER_CLASS)
     assert list(per_class["class"]) == CLASSES
     assert (per_class["support"] == counts.sum(axis=1)).all()
+    assert list(per_class.columns) == list(PER_CLASS)
+    pooled = read_table(results / model / "pooled_metrics.csv", POOLED_METRICS).set_index("measure")
+    assert pooled.loc["accuracy", "value"] == pytest.approx(counts.diagonal().sum() / counts.sum())
+    assert pooled.loc["macro_f1", "value"] == pytest.approx(per_class["f1"].mean())
+    assert (pooled["rows"] == counts.sum()).all() and (pooled["groups"] <= pooled["rows"]).all()
+    bins = read_table(results / model / "calibration.csv", CALIBRATION)
+    assert (bins["images"] * bins["accuracy"]).sum() == pytest.approx(counts.diagonal().sum())
     metrics = read_table(results / model / "metrics.csv", METRICS)
     for row, fold in zip(metrics.itertuples(), ("00", "01"), strict=True):
         recorded = json.loads((results / model / "folds" / fold / "metrics.json").read_text())
@@ -253,7 +262,7 @@ def test_factors_are_those_of_the_models_and_accuracies_those_of_the_last_epochs
 
 def test_every_picture_is_there_and_of_a_readable_size(results):
     pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
-    one_model = {"accuracy", "confusion_matrix", "misclassified", "saliency", "held_out"}
+    one_model = {"accuracy", "confusion_matrix", "misclassified", "calibration", "saliency", "held_out"}
     assert set(pictures) == {
         "data/samples.png",
         "comparison.png",

@@ -42,7 +42,7 @@ EXPERIMENT = {
     },
 }
 PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
-PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1}
+PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1, "plot_calibration": 2}
 SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
 FILTERS = {"ascend_filters": 2, "plot_filters": 2}
 COMPARISON = {"compare_models": 1, "plot_comparison": 1}
@@ -50,15 +50,18 @@ COMPARISON = {"compare_models": 1, "plot_comparison": 1}
 OF_FC = COMPARISON | {
     "plot_accuracy": 1, "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "predict_held_out": 1,
     "score_held_out": 1, "plot_held_out": 1, "list_misclassified": 1, "plot_misclassified": 1, "compute_saliency": 1,
-    "plot_saliency": 1,
+    "plot_saliency": 1, "plot_calibration": 1,
 }  # fmt: skip
 OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
 OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON
 SCORES = COMPARISON | {
     "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "plot_accuracy": 1, "list_misclassified": 1,
-    "plot_misclassified": 1, "plot_held_out": 1,
+    "plot_misclassified": 1, "plot_held_out": 1, "plot_calibration": 1,
 }  # fmt: skip
-OF_SAMPLES = {"list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2}
+OF_SAMPLES = COMPARISON | {
+    "list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2, "score_model": 2,
+    "plot_accuracy": 2, "plot_calibration": 2,
+}  # fmt: skip
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1}
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
@@ -356,7 +359,8 @@ CODE = {
         "fercv/evaluate/intervals.py",
         r"CONFIDENCE = 0\.95",
         "CONFIDENCE = 0.90",
-        {"score_model": 2, "plot_accuracy": 2, "score_held_out": 2, "plot_held_out": 2} | COMPARISON,
+        {"score_model": 2, "plot_accuracy": 2, "plot_calibration": 2, "score_held_out": 2, "plot_held_out": 2}
+        | COMPARISON,
     ),
     "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
     "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),

@@ -73,6 +73,7 @@ INDEX = COUNT._replace(unique=True)
 ROW = COUNT._replace(counted=True)
 EPOCH = Kind("int64", 1, LARGEST, counted=True)
 SHARE = Kind("float64", 0, 1)
+SHARE_IF_KNOWN = SHARE._replace(missing=True)
 AMOUNT = Kind("float64", 0)
 NUMBER = Kind("float64", missing=True)
 # Nats. `fercv.evaluate.measures.log_loss` counts a probability as at least 1.2e-7, which costs 15.9. It is missing if
@@ -163,17 +164,46 @@ SUMMARY = {
     "high": NUMBER,
     "chance": NUMBER,
 }
-# M/per_class.csv, one row per class.
+# M/pooled_metrics.csv, one row per measure of the predictions of all folds together. `rows` counts the images, `groups`
+# those that differ. `chance` is what the measure is without looking at the images; for the calibration error, what
+# chance alone makes of it.
+POOLED_METRICS = {
+    "measure": NAME,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "chance": NUMBER,
+    "rows": COUNT,
+    "groups": COUNT,
+}
+# M/per_class.csv, one row per class, on the predictions of all folds together.
 PER_CLASS = {
     "class": NAME,
     "support": COUNT,
     "predicted": COUNT,
-    "precision": SHARE._replace(missing=True),
-    "recall": SHARE._replace(missing=True),
-    "f1": SHARE._replace(missing=True),
+    "precision": SHARE_IF_KNOWN,
+    "recall": SHARE_IF_KNOWN,
+    "f1": SHARE_IF_KNOWN,
+    "precision_low": SHARE_IF_KNOWN,
+    "precision_high": SHARE_IF_KNOWN,
+    "recall_low": SHARE_IF_KNOWN,
+    "recall_high": SHARE_IF_KNOWN,
+    "f1_low": SHARE_IF_KNOWN,
+    "f1_high": SHARE_IF_KNOWN,
 }
-# E/comparison.csv: first a row for each model and measure, where `versus` is "" and `p_value` is missing; then a row
-# for each pair of models and measure, on the differences model - versus.
+# M/calibration.csv, one row for each bin of confidences, those above `from` up to and including `to`: the number of
+# images, their mean confidence, the share of them whose predicted class is right, and its interval.
+CALIBRATION = {
+    "from": SHARE,
+    "to": SHARE,
+    "images": COUNT,
+    "confidence": SHARE_IF_KNOWN,
+    "accuracy": SHARE_IF_KNOWN,
+    "low": SHARE_IF_KNOWN,
+    "high": SHARE_IF_KNOWN,
+}
+# E/comparison.csv: first a row for each model and measure, where `versus` is "" and the p-values are missing; then a
+# row for each pair of models and measure, on the differences model - versus. `p_adjusted` is adjusted for all of these.
 COMPARISON = {
     "model": TEXT,
     "versus": TEXT,
@@ -182,7 +212,8 @@ COMPARISON = {
     "standard_deviation": NUMBER,
     "low": NUMBER,
     "high": NUMBER,
-    "p_value": SHARE._replace(missing=True),
+    "p_value": SHARE_IF_KNOWN,
+    "p_adjusted": SHARE_IF_KNOWN,
     "folds": COUNT,
 }
 # E/factors.csv, one row for each model and measure: accuracies after the last epoch. Then a column for each factor,

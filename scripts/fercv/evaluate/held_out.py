@@ -7,14 +7,11 @@ import pandas as pd
 
 from fercv.data.sources import USAGES
 from fercv.data.tables import HELD_OUT_METRICS
-from fercv.evaluate.bootstrap import bootstrap_interval
+from fercv.evaluate.bootstrap import bootstrap_interval, exact
 from fercv.evaluate.measures import fold_measures, losses
 from fercv.workflow.hashing import derive_seed
 
 MEASURES = ["accuracy", "balanced_accuracy", "log_loss"]
-# Losses are rounded to multiples of it, a thousand-millionth of a nat. Then their sums are exact, and the same bytes
-# come out with any number of threads.
-EXACT = 2.0**-30
 
 
 def score_held_out(
@@ -88,8 +85,8 @@ def _summands(labels, of_folds, ensemble):
     together = ensemble.argmax(axis=1) == labels
     mean_loss = np.mean([losses(labels, of_fold) for of_fold in of_folds], axis=0)
     columns = [of_class, of_class * right[:, None], of_class * together[:, None]]
-    exact = [np.round(loss / EXACT) * EXACT for loss in (mean_loss, losses(labels, ensemble))]
-    return np.concatenate([*columns, np.stack(exact, axis=1)], axis=1)
+    both = np.stack([mean_loss, losses(labels, ensemble)], axis=1)
+    return np.concatenate([*columns, exact(both)], axis=1)
 
 
 def _measures(totals, classes, folds):

@@ -114,11 +114,11 @@ def compare(
         measures: the measures to compare.
 
     Returns:
-        model, versus, measure, mean, standard_deviation, low, high, p_value, folds: first one row per model and
-        measure, with an empty versus and no p-value (NaN); then one row per pair of models, in the order given, and
-        measure, on the differences model - versus paired by fold. low and high are the corrected 95 % interval and
-        p_value the two-sided p-value of no difference, see `corrected_interval`; it is not corrected for the number
-        of pairs and measures.
+        model, versus, measure, mean, standard_deviation, low, high, p_value, p_adjusted, folds: first one row per model
+        and measure, with an empty versus and no p-values (NaN); then one row per pair of models, in the order given,
+        and measure, on the differences model - versus paired by fold. low and high are the corrected 95 % interval and
+        p_value the two-sided p-value of no difference, see `corrected_interval`. p_adjusted is the p-value adjusted for
+        all pairs and measures of the table, see `holm`.
 
     Raises:
         InputError: the models' folds differ.
@@ -135,14 +135,36 @@ def compare(
     for model, table in tables.items():
         for measure in measures:
             *summary, _ = corrected_interval(table[measure].to_numpy(dtype=np.float64), *measure_range(measure))
-            rows.append((model, "", measure, *summary, np.nan, len(table)))
+            rows.append((model, "", measure, *summary, np.nan, np.nan, len(table)))
     for model, versus in combinations(tables, 2):
         for measure in measures:
             differences = (tables[model][measure] - tables[versus][measure]).to_numpy(dtype=np.float64)
             lowest, highest = measure_range(measure)
             interval = corrected_interval(differences, lowest - highest, highest - lowest)
-            rows.append((model, versus, measure, *interval, len(differences)))
-    return pd.DataFrame(rows, columns=list(COMPARISON))
+            rows.append((model, versus, measure, *interval, np.nan, len(differences)))
+    comparison = pd.DataFrame(rows, columns=list(COMPARISON))
+    return comparison.assign(p_adjusted=holm(comparison["p_value"].to_numpy()))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the number of tests, so that "below 0.05" errs anywhere in at most 5 % of the experiments.
+
+    Holm (1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6): the
+    least of m p-values is multiplied by m, the next one by m - 1, and so on; none becomes less than the one before, nor
+    more than 1. This holds however the tests depend on each other, as those of models on the same folds do.
+
+    Args:
+        p_values: float (n,). NaN, where there was no test, does not count, as in R's `p.adjust`.
+
+    Returns:
+        float (n,), NaN in the same places.
+    """
+    tested = np.flatnonzero(~np.isnan(p_values))
+    rising = tested[np.argsort(p_values[tested])]
+    adjusted = np.full(len(p_values), np.nan)
+    multiplied = p_values[rising] * np.arange(len(rising), 0, -1)
+    adjusted[rising] = np.minimum(np.maximum.accumulate(multiplied), 1)
+    return adjusted
 
 
 def _listed(table: pd.DataFrame) -> str:

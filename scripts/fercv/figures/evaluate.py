@@ -1,4 +1,4 @@
-"""Pictures of accuracy, confusion and comparison. Each function takes finished tables and returns a Figure."""
+"""Pictures of accuracy, confusion, calibration and comparison. Each takes finished tables and returns a Figure."""
 
 import math
 from typing import NamedTuple
@@ -53,6 +53,7 @@ SHARE_MAP = "magma_r"
 # Cells of more classes are too small for text.
 TEXT_CLASSES = 24
 CHANCE_LINE = {"zorder": 1, "color": INK, "lw": 1.2, "ls": (0, (1, 1.5))}
+GAP_LINE = {"color": VERMILLION, "lw": 5, "alpha": 0.35}
 # Points; a diamond looks larger than a circle of its size.
 MARKER_SIZES = {"o": 7, "D": 6}
 
@@ -270,6 +271,58 @@ def _text_colour(rgba):
 
 
 @style.context(STYLE)
+def calibration_figure(bins, error, title):
+    """Reliability diagram: accuracy against confidence in each bin; below it, the number of images in each bin.
+
+    Args:
+        bins: DataFrame with the columns from, to, images, confidence, accuracy, low, high; one row for a bin of
+            confidences. confidence and accuracy are NaN in an empty bin; where low and high are NaN, no interval is
+            drawn.
+        error: value, low, high and chance of the expected calibration error. All but value may be NaN.
+        title: heading of the figure.
+    """
+    figure = Figure(figsize=(6.4, 7.4))
+    grid = figure.add_gridspec(2, 1, height_ratios=[3.4, 1])
+    axes = figure.add_subplot(grid[0])
+    filled = bins[bins["images"] > 0]
+    axes.plot([0, 1], [0, 1], **CHANCE_LINE)
+    axes.vlines(filled["confidence"], filled["confidence"], filled["accuracy"], **GAP_LINE)
+    axes.vlines(filled["confidence"], filled["low"], filled["high"], color=BLUE, lw=1.6)
+    axes.plot(filled["confidence"], filled["accuracy"], "o", color=BLUE, ms=7, mec="white")
+    corner = {"color": GREY, "fontsize": 9, "transform": axes.transAxes}
+    axes.text(0.02, 0.98, "underconfident: right more often than it claims", ha="left", va="top", **corner)
+    axes.text(0.98, 0.02, "overconfident: right less often than it claims", ha="right", va="bottom", **corner)
+    axes.set_title(f"Expected calibration error: {_error_in_words(error)}")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("Accuracy")
+    axes.grid()
+    below = figure.add_subplot(grid[1], sharex=axes)
+    below.bar(bins["from"], bins["images"], bins["to"] - bins["from"], align="edge", color=BLUE, alpha=0.45, ec="white")
+    axes.tick_params(labelbottom=False)
+    below.set_xlabel("Confidence: the probability of the predicted class")
+    below.set_ylabel("Images")
+    below.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    below.grid(axis="y")
+    dot = {"color": BLUE, "marker": "o", "ms": 7, "mec": "white", "lw": 1.6}
+    handles = [
+        Line2D([], [], label="images of a bin, 95% interval", **dot),
+        Line2D([], [], label="accuracy equals confidence", **CHANCE_LINE),
+        Line2D([], [], label="difference", **GAP_LINE),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.4)
+    set_heading(figure, title)
+    return figure
+
+
+def _error_in_words(error):
+    text = f"{error['value']:.3f}"
+    if math.isnan(error["chance"]):
+        return text
+    return f"{text} (95% interval {error['low']:.3f} to {error['high']:.3f})\nChance alone gives {error['chance']:.3f}"
+
+
+@style.context(STYLE)
 def comparison_figure(folds, summary, differences, chance, title="Comparison of the models", interval="95% interval"):
     """Models side by side: every fold, the mean and its interval; below, the paired differences between models.
 
@@ -277,8 +330,9 @@ def comparison_figure(folds, summary, differences, chance, title="Comparison of 
         folds: DataFrame with the columns model, fold, accuracy, balanced_accuracy.
         summary: DataFrame with the columns model, measure ("accuracy" or "balanced_accuracy"), mean, low, high.
             Models stand in the order of their first row. low and high may be NaN: no interval is drawn then.
-        differences: DataFrame with the columns model, versus, measure, mean, low, high; mean is model minus versus,
-            paired over the folds. Drawn only where there are at least two models.
+        differences: DataFrame with the columns model, versus, measure, mean, low, high, p_adjusted; mean is model minus
+            versus, paired over the folds. Drawn only where there are at least two models. Where p_adjusted is not below
+            0.05, or NaN, the marker is hollow and the line thin.
         chance: for each of the two measures, what it is without looking at the images.
         title: heading of the figure.
         interval: what low and high are, for the legend.
@@ -301,7 +355,8 @@ def comparison_figure(folds, summary, differences, chance, title="Comparison of 
     first.margins(x=0.08)
     if with_differences:
         _draw_differences(figure.add_subplot(grid[1, :]), pairs, differences)
-    figure.legend(handles=_comparison_legend(chance, interval), loc="outside lower center", ncols=2)
+    handles = _comparison_legend(chance, interval) + (_difference_legend(differences) if with_differences else [])
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     set_heading(figure, title)
     return figure
 
@@ -322,18 +377,19 @@ def _draw_models(axes, series, models, folds, summary):
 
 
 def _draw_differences(axes, pairs, differences):
-    """Draw the mean difference of each pair of models and its interval, in both measures."""
+    """Draw the mean difference of each pair of models, its interval and its p-value, in both measures."""
     axes.axvline(0, color=INK, lw=1.2)
     for offset, series in zip((-0.18, 0.18), MEASURES, strict=True):
         for position, (model, versus) in enumerate(pairs):
             chosen = (differences["model"] == model) & (differences["versus"] == versus)
             row = differences[chosen & (differences["measure"] == series.column)].iloc[0]
-            _draw_interval(axes, row, position + offset, series)
+            _draw_interval(axes, row, position + offset, series, certain=_is_real(row["p_adjusted"]))
             # The value stands on the side away from zero, so that the line at zero does not cross it.
             side, end = (6, "high") if row["mean"] >= 0 else (-6, "low")
             place = (row["mean"] if math.isnan(row[end]) else row[end], position + offset)
             alignment = {"ha": "left" if side > 0 else "right", "va": "center"}
-            _write_value(axes, place, f"{row['mean']:+.3f}", series.colour, (side, 0), **alignment)
+            text = f"{row['mean']:+.3f}{_p_value_in_words(row['p_adjusted'])}"
+            _write_value(axes, place, text, series.colour, (side, 0), **alignment)
     axes.set_yticks(
         range(len(pairs)), [f"{shortened(model, 22)}\nminus {shortened(versus, 22)}" for model, versus in pairs]
     )
@@ -344,8 +400,29 @@ def _draw_differences(axes, pairs, differences):
     axes.grid(axis="x")
     # Room for the values that stand beside the longest intervals.
     left, right = axes.get_xlim()
-    room = 0.07 * (right - left)
+    room = 0.16 * (right - left)
     axes.set_xlim(left - room, right + room)
+
+
+def _is_real(p_adjusted):
+    """Whether a difference is beyond what chance gives; p_adjusted may be NaN."""
+    return p_adjusted < 0.05
+
+
+def _p_value_in_words(p_adjusted):
+    if math.isnan(p_adjusted):
+        return ""
+    return ", p < 0.001" if p_adjusted < 0.001 else f", p = {p_adjusted:.3f}"
+
+
+def _difference_legend(differences):
+    """What the legend says of full and of hollow markers."""
+    tests = int(differences["p_adjusted"].notna().sum())
+    full = {"color": GREY, "marker": "o", "ms": 7}
+    return [
+        Line2D([], [], lw=2.4, mec="white", label=f"difference: p < 0.05, adjusted for {tests} tests (Holm)", **full),
+        Line2D([], [], lw=1.2, mfc="white", label="difference that may be chance", **full),
+    ]
 
 
 def _comparison_legend(chance, interval):
@@ -379,10 +456,11 @@ def _offsets(number, reach):
     return reach * (2 * np.mod((np.arange(number) + 0.5) * golden_ratio, 1.0) - 1)
 
 
-def _draw_interval(axes, row, position, series):
+def _draw_interval(axes, row, position, series, certain=True):
     if math.isfinite(row["low"]) and math.isfinite(row["high"]):
-        axes.plot([row["low"], row["high"]], [position, position], color=series.colour, lw=2.4)
-    axes.plot(row["mean"], position, series.marker, color=series.colour, ms=MARKER_SIZES[series.marker], mec="white")
+        axes.plot([row["low"], row["high"]], [position, position], color=series.colour, lw=2.4 if certain else 1.2)
+    edge = {"mec": "white"} if certain else {"mfc": "white"}
+    axes.plot(row["mean"], position, series.marker, color=series.colour, ms=MARKER_SIZES[series.marker], **edge)
 
 
 def _write_value(axes, place, text, colour, offset, **alignment):

@@ -10,6 +10,7 @@ import pytest
 from helpers import REPOSITORY
 
 import compare_models
+import plot_calibration
 import plot_comparison
 import plot_confusion
 import pool_confusion
@@ -132,16 +133,23 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
             table = predictions_table(range(30), np.arange(30) % 3, rng.dirichlet([1, 1, 1], 30), classes)
             write_table(table, tmp_path / model / f"{fold}.csv")
             (tmp_path / model / f"{fold}.json").write_text(RECORD)
-        files = {name: tmp_path / model / f"{name}.csv" for name in ("matrix", "metrics", "summary", "per_class")}
-        shared = {"wildcards": SimpleNamespace(model=model), "params": SimpleNamespace(classes=classes, folds=folds)}
+        names = ("matrix", "metrics", "summary", "pooled", "per_class", "calibration", "samples")
+        files = {name: tmp_path / model / f"{name}.csv" for name in names}
+        write_table(pd.DataFrame([(i, 0, "", i, "") for i in range(30)], columns=list(SAMPLES)), files["samples"])
+        params = SimpleNamespace(classes=classes, folds=folds, seed=1)
+        shared = {"wildcards": SimpleNamespace(model=model), "params": params}
         shared["input"] = SimpleNamespace(
             predictions=[tmp_path / model / f"{fold}.csv" for fold in folds],
             metrics=[tmp_path / model / f"{fold}.json" for fold in folds],
             matrix=files["matrix"],
+            samples=files["samples"],
+            calibration=files["calibration"],
+            pooled=files["pooled"],
         )
         pool_confusion.main(SimpleNamespace(output=SimpleNamespace(**files), **shared))
         score_model.main(SimpleNamespace(output=SimpleNamespace(**files), **shared))
         plot_confusion.main(SimpleNamespace(output=[tmp_path / model / "matrix.png"], **shared))
+        plot_calibration.main(SimpleNamespace(output=[tmp_path / model / "calibration.png"], **shared))
         assert read_confusion_matrix(files["matrix"])[1] == classes
         assert list(read_table(files["per_class"], PER_CLASS)["class"]) == classes
         assert list(read_table(files["metrics"], METRICS)["fold"]) == folds

@@ -59,6 +59,20 @@ def test_draws_that_agree_give_no_interval(clusters):
     assert np.isnan(low).all() and np.isnan(high).all()
 
 
+def test_draws_without_a_value_do_not_count():
+    """The precision of a class that few images are taken for: in a third of the draws, there is none."""
+
+    def precision(totals):
+        return np.divide(totals[:, :1], totals[:, 1:], out=np.full((len(totals), 1), np.nan), where=totals[:, 1:] > 0)
+
+    rows = np.zeros((40, 2))
+    rows[:3] = [[1, 1], [1, 1], [0, 1]]
+    low, high = bootstrap_interval(precision, rows, np.arange(40), seed=1)
+    assert (low[0], high[0]) == (0, 1)
+    low, high = bootstrap_interval(precision, np.zeros((40, 2)), np.arange(40), seed=1)
+    assert np.isnan(low[0]) and np.isnan(high[0])
+
+
 def test_the_size_of_the_blocks_changes_nothing(monkeypatch):
     whole = bootstrap_interval(share, ROWS, CLUSTERS, seed=2, draws=100)
     for size in (1, 7, 200):

@@ -1,5 +1,6 @@
 import math
 import statistics
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -210,6 +211,7 @@ def test_compare_pairs_by_fold_not_by_row():
         "low",
         "high",
         "p_value",
+        "p_adjusted",
         "folds",
     ]
     assert table[["model", "versus"]].to_numpy().tolist() == [["cnn", ""], ["fc", ""], ["cnn", "fc"]]
@@ -253,6 +255,41 @@ def test_equal_models_do_not_differ():
     assert row["mean"] == 0
     # The folds do not tell how different two such models may be on other images.
     assert row[["low", "high", "p_value"]].isna().all()
+
+
+def test_a_published_example_of_holms_adjustment():
+    """The example of `holm` in the documentation of pingouin, with a test that was not made between them."""
+    found = intervals.holm(np.array([0.50, 0.003, np.nan, 0.32, 0.054, 0.0003]))
+    np.testing.assert_allclose(found, [0.64, 0.012, np.nan, 0.64, 0.162, 0.0015])
+
+
+@pytest.mark.parametrize("number", [1, 2, 6])
+def test_holms_adjustment_is_the_closed_test_of_bonferronis(number):
+    """Closed testing (Marcus, Peritz & Gabriel 1976): a hypothesis is rejected if all sets that hold it are."""
+    generator = np.random.default_rng(number)
+    for _ in range(20):
+        p_values = np.round(generator.beta(0.3, 1, number), 2)
+        sets = [chosen for size in range(1, number + 1) for chosen in combinations(range(number), size)]
+        expected = [
+            max(min(1, len(chosen) * p_values[list(chosen)].min()) for chosen in sets if one in chosen)
+            for one in range(number)
+        ]
+        np.testing.assert_allclose(intervals.holm(p_values), expected)
+
+
+def test_the_p_values_of_all_pairs_and_measures_are_adjusted_together():
+    generator = np.random.default_rng(2)
+    tables = {name: pd.DataFrame(generator.normal(0.5, 0.02, (5, 2)), columns=["a", "b"]) for name in ("x", "y", "z")}
+    tables["w"] = tables["x"].copy()
+    tables["w"]["b"] += 0.1
+    tables = {name: table.assign(fold=range(5)) for name, table in tables.items()}
+    table = intervals.compare(tables, ["a", "b"])
+    # x and w do not differ in a, and by the same in each fold in b: no test is made there.
+    tested = table[table["p_value"].notna()]
+    assert len(tested) == 10
+    np.testing.assert_array_equal(table["p_adjusted"].isna(), table["p_value"].isna())
+    assert tested["p_adjusted"].min() == pytest.approx(min(1, 10 * tested["p_value"].min()))
+    assert intervals.holm(np.full(3, np.nan)).tolist() == pytest.approx([np.nan] * 3, nan_ok=True)
 
 
 def test_compare_refuses_other_folds():

@@ -9,7 +9,10 @@ import pytest
 import list_misclassified
 import score_model
 from fercv.data.tables import (
+    CALIBRATION,
     MISCLASSIFIED,
+    PER_CLASS,
+    POOLED_METRICS,
     SAMPLES,
     SUMMARY,
     confusion_matrix_table,
@@ -41,10 +44,10 @@ def model(tmp_path):
         write_table(confusion_matrix_table(counts, CLASSES), tmp_path / "matrix.csv")
         rows = [(index, LABELS[index % 30], "", index, f"image {index}.png") for index in range(90)]
         write_table(pd.DataFrame(rows, columns=list(SAMPLES)), tmp_path / "samples.csv")
-        names = ("metrics", "summary", "per_class", "misclassified")
+        names = ("metrics", "summary", "pooled", "per_class", "calibration", "misclassified")
         return SimpleNamespace(
             wildcards=SimpleNamespace(model="cnn"),
-            params=SimpleNamespace(classes=CLASSES, folds=FOLDS),
+            params=SimpleNamespace(classes=CLASSES, folds=FOLDS, seed=1),
             input=SimpleNamespace(
                 predictions=predictions,
                 metrics=[tmp_path / f"{fold}.json" for fold in FOLDS],
@@ -79,6 +82,21 @@ def test_a_good_model_is_not_warned_of(model, caplog):
     probabilities[12] = [0.8, 0.1, 0.1]
     score_model.main(model(probabilities))
     assert warnings_of(caplog) == []
+
+
+def test_the_predictions_of_all_folds_are_scored_together_over_groups_of_duplicates(model):
+    probabilities = np.eye(3)[LABELS] * 0.7 + 0.1
+    probabilities[12] = [0.8, 0.1, 0.1]
+    snakemake = model(probabilities)
+    samples = read_table(snakemake.input.samples, SAMPLES)
+    write_table(samples.assign(duplicate_group=samples["index"] // 2), snakemake.input.samples)
+    score_model.main(snakemake)
+    pooled = read_table(snakemake.output.pooled, POOLED_METRICS).set_index("measure")
+    assert pooled.loc["accuracy", "value"] == pytest.approx(87 / 90)
+    assert set(pooled["rows"]) == {90} and set(pooled["groups"]) == {45}
+    classes = read_table(snakemake.output.per_class, PER_CLASS).set_index("class")
+    assert classes.loc["dots", "recall_low"] < 27 / 30 < classes.loc["dots", "recall_high"]
+    assert read_table(snakemake.output.calibration, CALIBRATION)["images"].sum() == 90
 
 
 def test_mistakes_are_listed_by_confidence_with_names_and_source(model):

@@ -6,6 +6,7 @@ from drawings import (
     EMOTIONS,
     VERY_LONG_NAMES,
     accuracy_tables,
+    calibration_tables,
     comparison_tables,
     confusion_of,
     held_out_tables,
@@ -106,7 +107,7 @@ def test_comparison_draws_every_fold_mean_and_interval():
     assert [text.get_text() for text in balanced.texts] == ["0.600", "0.550"]
     assert [label.get_text() for label in accuracy.get_yticklabels()] == ["cnn", "fc"]
     np.testing.assert_allclose(accuracy.lines[0].get_xdata(), [0.69, 0.75])
-    assert [text.get_text() for text in paired.texts] == ["+0.050", "+0.050"]
+    assert [text.get_text() for text in paired.texts] == ["+0.050, p < 0.001", "+0.050, p = 0.062"]
     assert [label.get_text() for label in paired.get_yticklabels()] == ["cnn\nminus fc"]
     assert any(np.array_equal(line.get_xdata(), [0, 0]) for line in paired.lines)
     np.testing.assert_allclose(paired.lines[1].get_xdata(), [0.02, 0.08])
@@ -122,6 +123,34 @@ def test_comparison_keeps_every_dot_inside_its_panel_and_apart_from_equal_ones()
     assert len(np.unique(dots[:, 0].round(6))) == 1
     assert len(np.unique(dots[:, 1])) == len(dots)
     assert axes.get_xlim()[0] < dots[0, 0] < axes.get_xlim()[1]
+
+
+def test_comparison_tells_real_differences_from_those_that_may_be_chance():
+    folds, summary, differences, chance = comparison_tables(["cnn", "fc"])
+    differences["p_adjusted"] = [0.0499, 0.05]
+    figure = evaluate.comparison_figure(folds, summary, differences, chance)
+    fills = [line.get_markerfacecolor() for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
+    assert fills == [evaluate.BLUE, "white"]
+    texts = texts_of(figure)
+    assert {"difference: p < 0.05, adjusted for 2 tests (Holm)", "difference that may be chance"} <= set(texts)
+    differences["p_adjusted"] = np.nan
+    paired = evaluate.comparison_figure(folds, summary, differences, chance).axes[2]
+    assert [text.get_text() for text in paired.texts] == ["+0.050", "+0.050"]
+    assert {line.get_markerfacecolor() for line in paired.lines if len(line.get_xdata()) == 1} == {"white"}
+
+
+def test_the_reliability_diagram_shows_bins_that_have_images():
+    bins, error = calibration_tables()
+    figure = evaluate.calibration_figure(bins, error, "Calibration of cnn")
+    reliability, histogram = figure.axes
+    (dots,) = (line for line in reliability.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(dots.get_xdata(), [0.3, 0.5, 0.9])
+    np.testing.assert_allclose(dots.get_ydata(), [0.25, 0.45, 0.85])
+    assert [bar.get_height() for bar in histogram.patches] == [0, 3, 40, 0, 57]
+    texts = texts_of(figure)
+    assert "Expected calibration error: 0.050 (95% interval 0.012 to 0.083)\nChance alone gives 0.020" in texts
+    figure = evaluate.calibration_figure(bins, error.where(error.index == "value"), "Calibration of cnn")
+    assert "Expected calibration error: 0.050" in texts_of(figure)
 
 
 def test_the_level_of_chance_is_drawn_and_named():
