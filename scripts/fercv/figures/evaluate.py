@@ -400,8 +400,8 @@ def _draw_differences(axes, pairs, differences):
     axes.grid(axis="x")
     # Room for the values that stand beside the longest intervals.
     left, right = axes.get_xlim()
-    room = 0.16 * (right - left)
-    axes.set_xlim(left - room, right + room)
+    room = 0.25 * (right - left)
+    axes.set_xlim(left - room * (differences["mean"] < 0).any(), right + room * (differences["mean"] >= 0).any())
 
 
 def _is_real(p_adjusted):
