@@ -355,7 +355,7 @@ def comparison_figure(folds, summary, differences, chance, title="Comparison of 
     first.margins(x=0.08)
     if with_differences:
         _draw_differences(figure.add_subplot(grid[1, :]), pairs, differences)
-    handles = _comparison_legend(chance, interval) + (_difference_legend(differences) if with_differences else [])
+    handles = _comparison_legend(chance, interval) + (_difference_legend() if with_differences else [])
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     set_heading(figure, title)
     return figure
@@ -415,12 +415,11 @@ def _p_value_in_words(p_adjusted):
     return ", p < 0.001" if p_adjusted < 0.001 else f", p = {p_adjusted:.3f}"
 
 
-def _difference_legend(differences):
+def _difference_legend():
     """What the legend says of full and of hollow markers."""
-    tests = int(differences["p_adjusted"].notna().sum())
     full = {"color": GREY, "marker": "o", "ms": 7}
     return [
-        Line2D([], [], lw=2.4, mec="white", label=f"difference: p < 0.05, adjusted for {tests} tests (Holm)", **full),
+        Line2D([], [], lw=2.4, mec="white", label="difference: adjusted p < 0.05 (Holm)", **full),
         Line2D([], [], lw=1.2, mfc="white", label="difference that may be chance", **full),
     ]
 

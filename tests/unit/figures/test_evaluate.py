@@ -132,7 +132,7 @@ def test_comparison_tells_real_differences_from_those_that_may_be_chance():
     fills = [line.get_markerfacecolor() for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
     assert fills == [evaluate.BLUE, "white"]
     texts = texts_of(figure)
-    assert {"difference: p < 0.05, adjusted for 2 tests (Holm)", "difference that may be chance"} <= set(texts)
+    assert {"difference: adjusted p < 0.05 (Holm)", "difference that may be chance"} <= set(texts)
     differences["p_adjusted"] = np.nan
     paired = evaluate.comparison_figure(folds, summary, differences, chance).axes[2]
     assert [text.get_text() for text in paired.texts] == ["+0.050", "+0.050"]
