@@ -246,19 +246,19 @@ def test_the_held_out_test_scores_the_predictions_beside_it(results, model):
     metrics = read_table(results / model / "held_out_metrics.csv", HELD_OUT_METRICS)
     assert set(metrics["folds"]) == {2}
     for usage in ("PublicTest", "PrivateTest"):
-        of_usage, unseen = predictions["usage"] == usage, predictions["in_training"] == 0
-        for images, chosen in (("all", of_usage), ("without_copies", of_usage & unseen)):
-            labels = predictions.loc[chosen, "label"].to_numpy()
-            ensemble = (predictions.loc[chosen, CLASSES].to_numpy().argmax(axis=1) == labels).mean()
-            single = (of_folds[:, chosen].argmax(axis=2) == labels).mean(axis=1)
-            found = metrics[metrics["images"] == images].query("usage == @usage and measure == 'accuracy'")
-            found = found.set_index("predictions")
-            assert found.loc["ensemble", "value"] == pytest.approx(ensemble)
-            assert found.loc["single", "value"] == pytest.approx(single.mean())
-            assert found.loc["single", "minimum"] == pytest.approx(single.min())
-            assert (found["rows"] == chosen.sum()).all()
-            # Where all images are right, or all wrong, there is no interval.
-            assert not ((found["value"] < found["low"]) | (found["value"] > found["high"])).any()
+        chosen = predictions["usage"] == usage
+        labels = predictions.loc[chosen, "label"].to_numpy()
+        ensemble = (predictions.loc[chosen, CLASSES].to_numpy().argmax(axis=1) == labels).mean()
+        single = (of_folds[:, chosen].argmax(axis=2) == labels).mean(axis=1)
+        found = metrics.query("usage == @usage and measure == 'accuracy'").set_index("predictions")
+        # No training image is a copy of a held-out one, as those are left out.
+        assert set(found["images"]) == {"all"}
+        assert found.loc["ensemble", "value"] == pytest.approx(ensemble)
+        assert found.loc["single", "value"] == pytest.approx(single.mean())
+        assert found.loc["single", "minimum"] == pytest.approx(single.min())
+        assert (found["rows"] == chosen.sum()).all()
+        # Where all images are right, or all wrong, there is no interval.
+        assert not ((found["value"] < found["low"]) | (found["value"] > found["high"])).any()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -139,7 +139,7 @@ HELD_OUT_PREDICTIONS = {
     "in_training": Kind("int64", 0, 1),
 }
 # M/held_out_metrics.csv, one row for each usage, each kind of images and of predictions, and each measure. `images` is
-# all, or without_copies: those without a copy among the training samples. `predictions` are those of single models,
+# all, or without_copies, where some have a copy among the training samples. `predictions` are those of single models,
 # each of one fold, and `value` is the mean over the folds then; those of the ensemble, which averages the
 # probabilities; or the difference ensemble - single. `standard_deviation`, `minimum` and `maximum` are over the folds,
 # and stand with single models. `rows` counts the images, `groups` those that differ.

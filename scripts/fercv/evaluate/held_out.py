@@ -31,14 +31,15 @@ def score_held_out(
         seed: of the draws.
 
     Returns:
-        The table that `HELD_OUT_METRICS` describes. It has no rows of images that there are not.
+        The table that `HELD_OUT_METRICS` describes. It has no rows of images that there are not, and none of images
+        without copies where no image has a copy.
     """
     tables = []
     for usage in USAGES:
         of_usage = (predictions["usage"] == usage).to_numpy()
         without_copies = of_usage & (predictions["in_training"] == 0).to_numpy()
         for images, chosen in (("all", of_usage), ("without_copies", without_copies)):
-            if chosen.any():
+            if chosen.any() and (images == "all" or (chosen != of_usage).any()):
                 table = _score(
                     predictions[chosen], of_folds[:, chosen], groups[chosen], class_names, derive_seed(seed, usage)
                 )

@@ -37,6 +37,14 @@ def measures_of(table, probabilities):
     return fold_measures(pd.DataFrame(probabilities, columns=CLASSES).assign(label=table["label"].to_numpy()), CLASSES)
 
 
+def test_where_no_image_has_a_copy_there_are_no_rows_without_copies():
+    table, of_folds, groups = held_out_rows()
+    table.loc[table["usage"] == "PublicTest", "in_training"] = 0
+    scored = score_held_out(table, of_folds, groups, CLASSES, 7)
+    kinds = scored.groupby("usage")["images"].unique()
+    assert [list(kinds[usage]) for usage in ("PublicTest", "PrivateTest")] == [["all"], ["all", "without_copies"]]
+
+
 def test_the_measures_are_those_of_each_fold_and_of_the_ensemble():
     table, of_folds, groups = held_out_rows()
     scored = score_held_out(table, of_folds, groups, CLASSES, 7)
