@@ -202,12 +202,12 @@ def follow_readme(folder: Path) -> None:
             archive.writestr(f"test/{label}/0.png", "")
 
 
-PICTURES = ("accuracy", "confusion_matrix", "misclassified", "held_out", "saliency")  # of every model
+PICTURES = ("accuracy", "confusion_matrix", "misclassified", "calibration", "held_out", "saliency")  # of every model
 
 
 def write_results(results: Path) -> None:
     """Write what commands of the pages read: pictures, tables, the log of a fold, and two folds, one of them edited."""
-    pictures = ["data/samples.png", "comparison.png", "label_issues.png"]
+    pictures = ["data/samples.png", "data/audit.png", "comparison.png", "label_issues.png"]
     pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
     for name in pictures:
@@ -218,6 +218,10 @@ def write_results(results: Path) -> None:
         gains = {"predictions": "difference", "measure": ["accuracy", "log_loss"], "value": [0.1, -0.1]}
         pd.DataFrame(gains).to_csv(results / model / "held_out_metrics.csv")
         pd.DataFrame({"true": ["sad"], "sad": [1]}).to_csv(results / model / "confusion_matrix.csv", index=False)
+        pooled = {"measure": ["calibration_error"], "high": [0.05]}
+        pd.DataFrame(pooled).to_csv(results / model / "pooled_metrics.csv", index=False)
+    pair = {"model": ["cnn"], "versus": ["fc"], "mean": [0.2], "p_adjusted": [0.001]}
+    pd.DataFrame(pair).to_csv(results / "comparison.csv", index=False)
     # Four images, of which the first has a wrong label. The cnn finds it.
     pd.DataFrame({"label": [0] * 4}).to_csv(results / "data" / "samples.csv")
     pd.DataFrame({"index": range(4)}).to_csv(results / "data" / "folds.csv")

@@ -399,6 +399,12 @@ def test_snakemakes_own_defaults_rerun_at_least_as_much(dated, case):
     assert {rule: count for rule, count in jobs.items() if rerun.get(rule, 0) < count} == {}
 
 
+# Scripts that run only in experiments with random folds or with factors.
+OF_OTHER_EXPERIMENTS = {
+    "assign_random_folds", "measure_leakage", "plot_leakage", "compare_factors", "plot_factors"
+}  # fmt: skip
+
+
 def test_every_function_that_a_job_called_is_in_its_digest(completed):
     """Reading the code must find what running it uses."""
     checked = set()
@@ -422,7 +428,8 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
             if module not in WITHOUT_RESULTS and not name.startswith("<"):
                 assert (module, name) in used, (script.name, module, function)
                 checked.add((script.stem, module, name))
-    assert {script for script, _, _ in checked} == {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
+    scripts = {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
+    assert {script for script, _, _ in checked} == scripts - OF_OTHER_EXPERIMENTS
 
 
 def test_code_changed_while_snakemake_runs_is_refused(project):
@@ -506,7 +513,7 @@ SETTINGS = {
 }
 
 
-OF_FOLDS = {"assign_folds": 1, "train_fold": 6} | OF_BOTH
+OF_FOLDS = {"assign_folds": 1, "train_fold": 6} | OF_BOTH | AUDIT
 
 
 def write_groups(project, last, name="groups.csv", column="group"):
@@ -542,7 +549,7 @@ def test_a_model_on_random_folds_does_not_follow_the_groups_and_the_others_do_no
     assert project.jobs() == {}
     write_groups(project, 1)
     project.configure(lambda c: c["folds"].update(groups={"csv": "groups.csv"}))
-    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN
+    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN | AUDIT
 
 
 @pytest.mark.parametrize("case", SETTINGS)
@@ -916,7 +923,7 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
                 "cnn 01",
                 "cnn 02",
                 "Pool the confusion matrix of cnn over the folds",
-                "Score cnn on each fold, over the folds and by class",
+                "Score cnn on each fold, over the folds and on all predictions together",
                 "Draw the accuracy of cnn over the epochs",
             ],
         ),

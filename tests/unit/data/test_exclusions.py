@@ -49,9 +49,8 @@ def test_names_may_be_quoted_and_a_list_may_be_empty(tmp_path):
         ("Samples\n1\n", "has no column sample, found Samples; the first line"),
         ("", "has no column sample, found nothing"),
         ("sample\ncaf\xe9\n".encode("latin-1"), "no csv in UTF-8"),
-        ("sample\n" + "x" * 200_000 + "\n", "no csv in UTF-8 .*field larger than field limit"),
     ],
-    ids=["unknown", "short row", "another column", "empty", "Latin-1", "no csv"],
+    ids=["unknown", "short row", "another column", "empty", "Latin-1"],
 )
 def test_another_list_is_refused_in_one_line(tmp_path, content, message):
     path = write(tmp_path, content)

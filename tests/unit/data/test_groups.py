@@ -165,7 +165,7 @@ class Samples:
         self.folder = folder
         copies = [*range(14), 5, 5]
         table = {"index": range(16), "label": [0] * 8 + [1] * 8, "usage": "Training", "duplicate_group": copies}
-        self.table = pd.DataFrame(table | {"source": FILES})
+        self.table = pd.DataFrame(table | {"source": FILES, "excluded": ""})
 
     def assign(self, planned=None, **folds):
         """Run the script; return its table, with the columns of the samples."""
