@@ -77,8 +77,11 @@ def accuracy_figure(histories, curves, chance, title):
     # With one epoch only, all series would stand on the same spot: they are drawn side by side.
     shifts = (-0.12, 0.0, 0.12) if len(curves) == 1 else (0.0, 0.0, 0.0)
     for series, shift in zip(CURVES, shifts, strict=True):
-        _draw_single_folds(axes, histories, series, shift)
-        _draw_mean_and_spread(axes, curves, series, shift)
+        # The folds and the spread of a third curve would hide those of the other two.
+        alone = series.column == "clean_accuracy" and len(curves) > 1
+        if not alone:
+            _draw_single_folds(axes, histories, series, shift)
+        _draw_mean_and_spread(axes, curves, series, shift, alone)
     _scale_accuracy_axes(axes, int(curves["epoch"].iloc[-1]))
     axes.axhline(chance, **CHANCE_LINE)
     _mark_final_values(axes, curves)
@@ -98,13 +101,13 @@ def _draw_single_folds(axes, histories, series, shift):
         axes.plot(epochs, fold[series.column], color=series.colour, alpha=0.25, lw=0.7, marker=marker, ms=4)
 
 
-def _draw_mean_and_spread(axes, curves, series, shift):
-    """Draw the mean over the folds as a line within a band, or as a dot with a bar where there is one epoch."""
+def _draw_mean_and_spread(axes, curves, series, shift, alone):
+    """Draw the mean over the folds as a line within a band, or alone, or as a dot with a bar where it is one epoch."""
     epochs, mean = curves["epoch"].to_numpy(), curves[series.column].to_numpy()
     spread = _spread(curves, series).to_numpy()
     if len(epochs) == 1:
         axes.errorbar(epochs + shift, mean, spread, fmt="none", ecolor=series.colour, elinewidth=2, capsize=7)
-    else:
+    elif not alone:
         axes.fill_between(epochs, mean - spread, mean + spread, color=series.colour, alpha=0.22, lw=0)
     axes.plot(epochs + shift, mean, zorder=3, **_line_of(series, curves))
 
@@ -294,7 +297,9 @@ def calibration_figure(bins, error, title):
     axes.text(0.98, 0.02, "overconfident: right less often than it claims", ha="right", va="bottom", **corner)
     axes.set_title(f"Expected calibration error: {_error_in_words(error)}")
     axes.set_xlim(0, 1)
-    axes.set_ylim(-0.02, 1.02)
+    # The two texts stand beyond the accuracies, so that no bin crosses them.
+    axes.set_ylim(-0.09, 1.09)
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel("Accuracy")
     axes.grid()
     below = figure.add_subplot(grid[1], sharex=axes)
