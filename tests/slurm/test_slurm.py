@@ -95,8 +95,12 @@ PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r
 SCORES = {
     "pool_confusion", "plot_confusion", "score_model", "plot_accuracy", "list_misclassified", "plot_misclassified",
     "compare_models", "plot_comparison", "plot_held_out", "find_label_issues", "rank_label_issues", "plot_label_issues",
+    "plot_calibration",
 }  # fmt: skip
-OF_FC = SCORES | {"train_fold", "predict_held_out", "score_held_out", "compute_saliency", "plot_saliency"}
+OF_FC = SCORES | {
+    "train_fold", "predict_held_out", "score_held_out", "compute_saliency", "plot_saliency", "compare_factors",
+    "plot_factors",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def check_factors(config: Mapping, files: Sequence[str]) -> None:
                 definition = config["definitions"][model]
                 hint = did_you_mean(path, [*definition, *(f"settings.{setting}" for setting in definition["settings"])])
                 refuse(files, key, path, f"which is no single setting of {model}{hint}")
-        if len(set(levels.values())) < 2:
+        if len(levels) > 1 and len(set(levels.values())) == 1:
             level = levels.popitem()[1]
             refuse(files, key, path, f"but it is {level!r} in all models; add models in which it differs")
 

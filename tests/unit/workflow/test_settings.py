@@ -464,6 +464,11 @@ def test_models_that_differ_in_nothing_but_their_folds_are_pairs(base_config):
     assert leakage_pairs(complete_config(config, [])) == [["cnn", "cnn_random"]]
 
 
+def test_an_experiment_with_factors_may_be_run_for_one_model_alone(base_config):
+    config = base_config | {"factors": {"rate": "settings.dropout"}, "models": ["cnn"]}
+    assert complete_config(config, [])["models"] == ["cnn"]
+
+
 def test_factors_are_not_asked_of_models_on_different_folds(base_config):
     random = base_config["definitions"]["fc"] | {"folds": "random", "epochs": 3}
     config = changed(base_config, "definitions/random", random) | {"factors": {"epochs": "epochs"}}
