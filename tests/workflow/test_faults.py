@@ -36,7 +36,7 @@ LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
 PROGRESS = "results/demo-tiny/logs/train_fold/cnn_00.jsonl"
 # All that determines a fold's training. tests/unit/train/test_train_fold.py changes each of these.
 RUN = {
-    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "devices", "software", "precision",
+    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "excluded", "devices", "software", "precision",
     "threads",
 }  # fmt: skip
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
