@@ -36,8 +36,8 @@ LOG = "results/demo-tiny/logs/train_fold/cnn_00.log"
 PROGRESS = "results/demo-tiny/logs/train_fold/cnn_00.jsonl"
 # All that determines a fold's training. tests/unit/train/test_train_fold.py changes each of these.
 RUN = {
-    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "excluded", "devices", "software", "precision",
-    "threads",
+    "definition", "classes", "fold", "seed", "code", "images", "samples", "folds", "excluded", "devices", "software",
+    "precision", "threads",
 }  # fmt: skip
 OUTPUTS = ("model.keras", "history.csv", "predictions.csv", "metrics.json")
 EPOCHS = 4
