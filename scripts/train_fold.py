@@ -88,7 +88,7 @@ def read_task(snakemake, seed: int, name: str, checkpoints: Checkpoints) -> Task
         left_out = excluded_rows(definition["exclude_from_training"], samples["source"], snakemake.params.excluded)
         training = without_excluded(training, left_out, labels, snakemake.params.classes, name)
     if definition["early_stopping"]["enabled"]:
-        groups = folds.loc[folds["fold"] != int(fold), "group"].to_numpy()
+        groups = folds.set_index("index").loc[training, "group"].to_numpy()
         inner = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
         training, inner_validation = training[~inner], training[inner]
     return Task(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import train_fold
 from fercv.engine import setup
 from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
 from fercv.workflow.errors import InputError
@@ -92,7 +93,8 @@ def test_a_list_that_leaves_nothing_of_a_class_is_refused_in_one_line():
         without_excluded(np.array([6, 4, 2, 1]), [1, 3, 6], LABELS, ["sad", "happy"], "cnn fold 00")
 
 
-def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
+@pytest.mark.parametrize("left_out", [[], [4, 5]], ids=["all rows", "some left out"])
+def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path, monkeypatch, left_out):
     """Six persons with four images each, of two classes. No image has a copy."""
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8))
     numbers = np.arange(24)
@@ -106,8 +108,13 @@ def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path):
         images=tmp_path / "images.npy", samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"
     )
     fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
-    fold.params.definition = {"early_stopping": {"enabled": True, "fraction": 0.3}, "exclude_from_training": ""}
+    fold.params.definition = {
+        "early_stopping": {"enabled": True, "fraction": 0.3},
+        "exclude_from_training": "list.csv" * bool(left_out),
+    }
+    fold.params.excluded = "digest"
+    monkeypatch.setattr(train_fold, "excluded_rows", lambda *_: left_out)
     task = read_task(fold, 7, "cnn fold 00", None)
-    assert sorted([*task.training, *task.inner_validation]) == numbers[person % 3 != 0].tolist()
+    assert sorted([*task.training, *task.inner_validation]) == sorted(set(numbers[person % 3 != 0]) - set(left_out))
     assert len(set(person[task.inner_validation])) == 2
     assert not set(person[task.inner_validation]) & set(person[task.training])
