@@ -9,13 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fercv.figures.drawing import BLUE, GREEN, GREY, INK, STYLE, VERMILLION, WIDTH, label, set_heading, wrapped
+from fercv.figures.evaluate import CURVES
 
 # Measure, its name, colour and marker, as in the picture of the accuracy over the epochs.
-ACCURACIES = (
-    ("training", "training", VERMILLION, "s"),
-    ("clean_training", "clean training", GREEN, "^"),
-    ("validation", "validation", BLUE, "o"),
-)
+ACCURACIES = tuple((curve.name.replace(" ", "_"), curve.name, curve.colour, curve.marker) for curve in CURVES)
 EFFECTS = (
     ("validation", "validation accuracy", BLUE, "o"),
     ("validation_minus_training", "validation minus training accuracy", VERMILLION, "s"),

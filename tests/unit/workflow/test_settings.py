@@ -5,7 +5,9 @@ import re
 import pytest
 import yaml
 
+from fercv.data import tables
 from fercv.nets import architectures
+from fercv.workflow import settings
 from fercv.workflow.errors import InputError
 from fercv.workflow.messages import origin
 from fercv.workflow.settings import (
@@ -462,6 +464,11 @@ def test_models_that_differ_in_nothing_but_their_folds_are_pairs(base_config):
     small = {"fc": {"epochs": 3}, "cnn": {"epochs": 3}, "cnn_random": {"epochs": 3}}
     config |= {"scale": "tiny", "scales": {"tiny": {"definitions": small}}}
     assert leakage_pairs(complete_config(config, [])) == [["cnn", "cnn_random"]]
+
+
+def test_factors_bear_the_name_of_no_column_of_their_table():
+    """The settings are read without pandas, which the tables need."""
+    assert tuple(tables.FACTORS) == settings.FACTORS
 
 
 def test_an_experiment_with_factors_may_be_run_for_one_model_alone(base_config):
