@@ -110,7 +110,7 @@ def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path, mon
     fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
     fold.params.definition = {
         "early_stopping": {"enabled": True, "fraction": 0.3},
-        "exclude_from_training": "list.csv" * bool(left_out),
+        "exclude_from_training": "list.csv" if left_out else None,
     }
     fold.params.excluded = "digest"
     monkeypatch.setattr(train_fold, "excluded_rows", lambda *_: left_out)
