@@ -288,7 +288,8 @@ def test_snakemake_killed_before_its_fold_trains(workflow, undisturbed, backend)
     """The fold's process trains to its end without Snakemake. The next start takes over what it has trained."""
     workflow.options = ["--persistence-backend", backend]
     first = workflow.launch()
-    wait_until(lambda: fold_jobs(workflow), 120)
+    # Snakemake notes down that a job runs a moment after it has started the job's process. By now it has.
+    wait_until(lambda: (workflow.folder / LOG).exists() and "tensorflow on" in workflow.log(), 120)
     first.kill()
     first.wait()
     wait_until(lambda: not fold_jobs(workflow), 120)
