@@ -43,7 +43,7 @@ def test_each_stage_bears_one_name_in_rules_library_figures_and_tests():
 def test_each_rule_with_a_script_has_its_name():
     rules = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
     for path in SCRIPTS.glob("*.py"):
-        assert f"rule {path.stem}:" in rules, path.name
+        assert f"rule {path.stem}:" in rules or path.stem == "watch", path.name  # the user starts this one
 
 
 def test_no_module_imports_itself_through_others():

@@ -13,29 +13,15 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from fercv.data.sources import file_stamps
 from fercv.workflow.ending import event_of, own_handlers
-from fercv.workflow.progress import FoldProgress, duration, progress_path, read_progress
+from fercv.workflow.progress import FoldProgress, duration
+from fercv.workflow.runs import FoldKey, FoldStatus, Run, folds_of_run, plan, run_path, write_run
 
 # Between two lines about the whole run, if it is read on a terminal, and if it goes to a file.
 SECONDS_ON_TERMINAL, SECONDS_IN_FILE = 10, 60
 LONG = 3600.0
 NAMED = 4  # folds of a model in training that are named one by one
-
-FoldKey = tuple[str, str]  # names of the model and the fold
-
-
-class FoldStatus(NamedTuple):
-    """Where a fold is, for the line about the whole run.
-
-    state: "waiting", "training", "done" or "failed".
-    progress: what it says of itself in this run; None if it has not begun to train.
-    """
-
-    state: str
-    progress: FoldProgress | None = None
 
 
 class Status:
@@ -48,10 +34,9 @@ class Status:
 
     def __init__(self, directory: str | Path, experiment: str):
         self.place = directory, experiment
-        self.folds, self.paths, self.stamps = {}, {}, {}
-        self.jobs, self.finished, self.failed, self.told = {}, set(), set(), set()
+        self.folds, self.jobs, self.finished, self.told = {}, {}, set(), set()
         self.wake, self.is_over, self.thread = threading.Event(), False, None
-        self.said, self.gives_advice = "", True
+        self.said, self.gives_advice, self.of_run = "", True, None
 
     def start(self, folds: Mapping[FoldKey, bool], logger: logging.Logger) -> None:
         """Begin to say how far the run is.
@@ -62,10 +47,10 @@ class Status:
         """
         if not any(folds.values()):
             return
-        self.paths = {fold: progress_path(*self.place, *fold) for fold in folds}
-        self.folds = {fold: FoldStatus("waiting" if trains else "done") for fold, trains in folds.items()}
-        # What a file says that an earlier run has left does not count.
-        self.stamps = {fold: file_stamps([path]) for fold, path in self.paths.items()}
+        # What a fold's file says that an earlier run has left does not count.
+        planned = {fold: plan(*self.place, fold, trains) for fold, trains in folds.items()}
+        self.of_run = Run(began=time.time(), ended=None, folds=planned, failed=set())
+        write_run(run_path(*self.place), self.of_run)
         logger.addFilter(self.note)
         seconds = SECONDS_ON_TERMINAL if sys.stderr.isatty() else SECONDS_IN_FILE
         arguments = (seconds, own_handlers(logger))
@@ -74,8 +59,8 @@ class Status:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Say which folds have ended since the last line, and no more."""
-        if self.thread is not None:
+        """Say which folds have ended since the last line, and no more. The run's file then says that it is over."""
+        if self.thread is not None and not self.is_over:
             self.is_over = True
             self.wake.set()
             # A file system may hang, and must not keep Snakemake from ending.
@@ -88,10 +73,10 @@ class Status:
             fold = (record.wildcards["model"], record.wildcards["fold"])
             self.jobs[record.jobid] = fold
             # If the job is tried again, its file still says how far the first attempt came.
-            self.stamps[fold] = file_stamps([self.paths[fold]])
-            self.failed.discard(fold)
+            self.of_run.folds[fold] = plan(*self.place, fold, trains=True)
+            self.of_run.failed.discard(fold)
         elif event == "job_error" and record.jobid in self.jobs:
-            self.failed.add(self.jobs[record.jobid])
+            self.of_run.failed.add(self.jobs[record.jobid])
         elif event == "job_finished" and record.job_id in self.jobs:
             self.finished.add(self.jobs[record.job_id])
             self.wake.set()
@@ -104,6 +89,8 @@ class Status:
             while not self.is_over:
                 self.wake.wait(max(0.0, due - time.monotonic()))
                 self.wake.clear()
+                if self.is_over:
+                    self.of_run = self.of_run._replace(ended=time.time())
                 self.look()
                 lines = self.ended()
                 if time.monotonic() >= due and not self.is_over:
@@ -112,24 +99,19 @@ class Status:
                 tell(lines, handlers)
 
     def look(self) -> None:
-        """Read the files of the folds that have not ended."""
-        for fold, path in self.paths.items():
-            if self.folds[fold].state == "done":
-                continue
-            progress = read_progress(path) if file_stamps([path]) != self.stamps[fold] else None
-            if fold in self.failed:
-                state = "failed"
-            elif fold in self.finished or (progress and progress.end):
-                state = "done"
-            else:
-                state = "training" if progress else "waiting"
-            self.folds[fold] = FoldStatus(state, progress)
+        """Read the files of the folds, and write the run's own file, which says which have failed."""
+        write_run(run_path(*self.place), self.of_run)
+        self.folds = {
+            fold: at._replace(state="done") if fold in self.finished else at
+            for fold, at in folds_of_run(self.of_run, *self.place).items()
+        }
 
     def ended(self) -> list[str]:
         """A line for each fold whose training has ended since this was last called."""
         lines = []
-        for (model, fold), (state, progress) in self.folds.items():
-            if state == "done" and progress and progress.epochs and (model, fold) not in self.told:
+        for (model, fold), (state, progress, is_earlier) in self.folds.items():
+            is_news = state == "done" and not is_earlier and (model, fold) not in self.told
+            if is_news and progress and progress.epochs:
                 self.told.add((model, fold))
                 last = progress.epochs[-1]
                 lines.append(
@@ -142,7 +124,7 @@ class Status:
         """The line about the whole run; none as long as no fold trains, or if it would repeat the last one."""
         now = time.time()
         line = summarize(self.folds, now)
-        if line == self.said or not any(state == "training" for state, _ in self.folds.values()):
+        if line == self.said or not any(at.state == "training" for at in self.folds.values()):
             return []
         self.said, lines = line, [line]
         if self.gives_advice and seconds_left(self.folds, now)[0] > LONG:
@@ -181,9 +163,9 @@ def summarize(folds: Mapping[FoldKey, FoldStatus], now: float) -> str:
 
 def of_model(model: str, folds: Mapping[str, FoldStatus]) -> str:
     """How far the folds of one model are."""
-    states = [state for state, _ in folds.values()]
+    states = [at.state for at in folds.values()]
     text = f"{model}: {states.count('done')} of {len(folds)} folds done"
-    training = {fold: progress for fold, (state, progress) in folds.items() if state == "training"}
+    training = {fold: at.progress for fold, at in folds.items() if at.state == "training"}
     epochs = {fold: min(progress.epochs_done + 1, progress.start["epochs"]) for fold, progress in training.items()}
     if len(training) > NAMED:
         last = max(progress.start["epochs"] for progress in training.values())
@@ -208,12 +190,12 @@ def seconds_left(folds: Mapping[FoldKey, FoldStatus], now: float) -> tuple[float
     Returns:
         Seconds; and the models that these do not count, because none of their folds has told its speed yet.
     """
-    begun = {fold: at.progress for fold, at in folds.items() if at.progress is not None}
+    begun = {fold: at.progress for fold, at in folds.items() if at.progress is not None and not at.is_earlier}
     known = {fold: whole_fold(progress) for fold, progress in begun.items() if progress.seconds_an_epoch is not None}
     training = [rest(begun[fold], now) for fold in known if folds[fold].state == "training"]
     waiting, unknown = [], {}
-    for (model, fold), (state, _) in folds.items():
-        if state == "waiting" or (state == "training" and (model, fold) not in known):
+    for (model, fold), at in folds.items():
+        if at.state == "waiting" or (at.state == "training" and (model, fold) not in known):
             took = [seconds for (of, _), seconds in known.items() if of == model]
             if took:
                 waiting.append(sum(took) / len(took))
@@ -237,8 +219,8 @@ def rest(progress: FoldProgress, now: float) -> float:
 def folds_at_a_time(folds: Mapping[FoldKey, FoldStatus], now: float) -> float:
     """How many folds of a run have trained at a time, on average since the first one began; 1 at least."""
     spans = []
-    for state, progress in folds.values():
-        if progress is not None:
+    for state, progress, is_earlier in folds.values():
+        if progress is not None and not is_earlier:
             until = now if state == "training" else progress.last_seen
             spans.append((progress.start["time"] - progress.start["startup_seconds"], until))
     if not spans:
