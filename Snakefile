@@ -33,6 +33,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
+include: "rules/predict.smk"
 
 
 ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
@@ -50,6 +51,7 @@ rule all:
         rules.evaluate.input,
         rules.visualize.input,
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
+        NEW_IMAGES_FILES if config["new_images"] else [],
 
 
 onstart:

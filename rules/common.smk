@@ -13,7 +13,7 @@ from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
 from fercv.data.groups import fold_files
-from fercv.data.sources import source_digest
+from fercv.data.sources import source_digest, source_files
 from fercv.nets.architectures import width_of
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
@@ -32,6 +32,7 @@ WITH_RANDOM_FOLDS = [model for model in MODELS if config["definitions"][model]["
 LEAKAGE_PAIRS = leakage_pairs(config)
 LEAKAGE_MODELS = list(dict.fromkeys(model for pair in LEAKAGE_PAIRS for model in pair))
 BUILT_IN = config["data"]["source"] == "synthetic"
+NEW_IMAGES_FILES = expand(f"{MODEL_RESULTS}/new_images.{{ending}}", model=MODELS, ending=["csv", "png"])
 
 
 # Before any code is read, so that code which changes meanwhile is noticed.
@@ -212,6 +213,29 @@ def planned_fold_files():
 def fold_files_content(wildcards):
     """Digest of the content of the user's files of groups and folds."""
     return planned_fold_files()
+
+
+@functools.cache
+def planned_new_images():
+    """Digest of the images without labels when Snakemake planned; an empty text if there are none."""
+    files = source_files(config["new_images"], "new_images") if config["new_images"] else []
+    return as_planned("content of the new images", source_digest(files) if files else "", workflow.remote_exec)
+
+
+@told
+def new_images_content(wildcards):
+    """Digest of the content of the images without labels."""
+    return planned_new_images()
+
+
+@told
+def new_images_files(wildcards):
+    """What the target `new_images` makes."""
+    if not config["new_images"]:
+        raise InputError(
+            "new_images is null in the configuration, so there are no images to predict; set it to a folder, zip or csv"
+        )
+    return NEW_IMAGES_FILES
 
 
 @told

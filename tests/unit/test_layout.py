@@ -7,7 +7,7 @@ import pytest
 from helpers import REPOSITORY
 
 SCRIPTS = REPOSITORY / "scripts"
-STAGES = {"data", "train", "evaluate", "visualize"}
+STAGES = {"data", "train", "evaluate", "visualize", "predict"}
 MODULES = {
     ".".join(path.relative_to(SCRIPTS).with_suffix("").parts): path
     for path in SCRIPTS.rglob("*.py")
@@ -57,7 +57,8 @@ def test_no_module_imports_itself_through_others():
         ("nets", {"train", "evaluate", "visualize", "figures"}),
         ("evaluate", {"engine", "nets", "train", "visualize", "figures"}),
         ("train", {"visualize", "figures"}),
-        ("visualize", {"train", "evaluate", "figures"}),
+        ("visualize", {"train", "evaluate", "figures", "predict"}),
+        ("predict", {"engine", "nets", "train", "evaluate", "visualize", "figures"}),
         ("figures", {"data", "engine", "nets", "train", "evaluate", "visualize"}),
         ("engine", {"data", "nets", "train", "evaluate", "visualize", "figures"}),
     ],

@@ -399,9 +399,10 @@ def test_snakemakes_own_defaults_rerun_at_least_as_much(dated, case):
     assert {rule: count for rule, count in jobs.items() if rerun.get(rule, 0) < count} == {}
 
 
-# Scripts that run only in experiments with random folds or with factors.
+# Scripts that run only in experiments with random folds, with factors or with new images, and one that no job runs.
 OF_OTHER_EXPERIMENTS = {
-    "assign_random_folds", "measure_leakage", "plot_leakage", "compare_factors", "plot_factors"
+    "assign_random_folds", "measure_leakage", "plot_leakage", "compare_factors", "plot_factors", "prepare_new_images",
+    "predict_new_images", "plot_new_images", "watch",
 }  # fmt: skip
 
 

@@ -11,13 +11,13 @@ from fercv.data.csv_rows import CHUNK_ROWS, check_pixels, check_row, find_column
 from fercv.data.tables import Dataset
 
 
-def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, int]) -> Dataset:
+def read_csv(path: str | Path, classes: Sequence[str] | None, image_size: tuple[int, int]) -> Dataset:
     """Read a csv with columns of labels (`emotion` or `label`) and pixels (`pixels` or `feature`), perhaps `Usage`.
 
     Pixels are whole numbers from 0 to 255, row by row of the image, separated by spaces. The file is read row by row
     into one uint8 array that grows by half when it is full, so the array takes at most about 1.5 times the memory of
     the images. Plain text and gzip are told apart by content. A byte order mark, CRLF, quoted fields and blank last
-    lines are accepted.
+    lines are accepted. Without classes, neither labels nor usages are read.
 
     Raises:
         InputError: see `read_dataset`. The message names the row, counted from 1 without the header.
@@ -27,9 +27,9 @@ def read_csv(path: str | Path, classes: Sequence[str], image_size: tuple[int, in
     images = np.empty((CHUNK_ROWS, height * width), np.uint8)
     labels, usages = [], []
     with contextlib.closing(read_rows(path)) as rows:
-        columns = find_columns(path, next(rows))
+        columns = find_columns(path, next(rows), labelled=classes is not None)
         for number, fields in enumerate(rows, start=1):
-            label, pixels, usage = check_row(path, number, fields, columns, len(classes))
+            label, pixels, usage = check_row(path, number, fields, columns, 1 if classes is None else len(classes))
             if number > len(images):
                 images.resize((len(images) * 3 // 2, height * width), refcheck=False)
             images[number - 1] = parse_pixels(path, number, pixels, image_size)

@@ -83,16 +83,22 @@ def read_rows(path: Path) -> Iterator[list[str] | None]:
 
 
 class Columns(NamedTuple):
-    """Positions of the columns of a csv, and how many fields a row has; usage is None where there is none."""
+    """Positions of the columns of a csv, and how many fields a row has; None for a column that is not there."""
 
-    label: int
+    label: int | None
     pixels: int
     usage: int | None
     count: int
 
 
-def find_columns(path: Path, header: list[str] | None) -> Columns:
-    """Find the columns by name, whatever their order, case and surrounding spaces."""
+def find_columns(path: Path, header: list[str] | None, labelled: bool = True) -> Columns:
+    """Find the columns by name, whatever their order, case and surrounding spaces.
+
+    Args:
+        path: of the csv.
+        header: its first row, None where it is empty.
+        labelled: whether labels and usages are asked for; otherwise they count as not there.
+    """
     if header is None:
         raise InputError(f"{path}: empty; expected a header such as emotion,pixels,Usage")
     found = [name.strip().lower() for name in header]
@@ -103,22 +109,22 @@ def find_columns(path: Path, header: list[str] | None) -> Columns:
             raise InputError(f"{path}: {len(positions)} columns named {' or '.join(names)} in the header; expected one")
         return positions[0] if positions else None
 
-    label, pixels = position(LABEL_COLUMNS), position(PIXEL_COLUMNS)
+    label, pixels = position(LABEL_COLUMNS) if labelled else None, position(PIXEL_COLUMNS)
     for names, index in ((LABEL_COLUMNS, label), (PIXEL_COLUMNS, pixels)):
-        if index is None:
+        if index is None and (labelled or names is PIXEL_COLUMNS):
             shown = ",".join(header)
             raise InputError(
                 f"{path}: no column named {' or '.join(names)} in the header "
                 f"{shown if len(shown) < 80 else shown[:77] + '...'!r}; expected emotion,pixels,Usage or label,feature"
             )
-    return Columns(label, pixels, position(("usage",)), len(header))
+    return Columns(label, pixels, position(("usage",)) if labelled else None, len(header))
 
 
 def check_row(path: Path, number: int, fields: list[str], columns: Columns, classes: int) -> tuple[int, str, str]:
-    """Label, pixels as text and usage of a row of a csv."""
+    """Label, pixels as text and usage of a row of a csv. Without a column of labels, the label is 0."""
     if len(fields) != columns.count:
         raise InputError(f"{path}: row {number} has {len(fields)} fields, expected {columns.count} as in the header")
-    label = fields[columns.label].strip()
+    label = "0" if columns.label is None else fields[columns.label].strip()
     if not re.fullmatch("[0-9]{1,9}", label) or int(label) >= classes:
         raise InputError(
             f"{path}: row {number} has the label {label[:40]!r}, expected a whole number from 0 to {classes - 1}, the "

@@ -52,9 +52,7 @@ def list_zip(path: Path, archive: zipfile.ZipFile) -> tuple[dict[PurePosixPath, 
             images[name] = entry
     tables = [name for name in others if name.name.lower().endswith((".csv", ".csv.gz"))]
     if tables and not images:
-        raise InputError(
-            f"{path}: it holds {str(min(tables))!r} and no image; unpack it, and set data.source to that file"
-        )
+        raise InputError(f"{path}: it holds {str(min(tables))!r} and no image; unpack it, and name that file instead")
     return images, others
 
 
@@ -122,8 +120,7 @@ def locate(
     path: Path, name: PurePosixPath, wrapping: int, labels: dict[str, int], classes: Sequence[str]
 ) -> tuple[str, int]:
     """Tell an image's usage and label from its name, e.g. train/happy/Training_17.jpg, below wrapping folders."""
-    if "\n" in str(name) or "\r" in str(name):
-        raise InputError(f"{path}: the name {str(name)!r} has a line break; rename it")
+    check_name(path, name)
     folders = list(name.parts[wrapping:-1])
     split = None
     if folders and folded(folders[0]) not in labels and folded(folders[0]) in SPLITS:
@@ -141,6 +138,12 @@ def locate(
     prefix = name.name.split("_")[0] if "_" in name.name else ""
     named = {None: ("Training", "PublicTest", "PrivateTest"), "Test": ("PublicTest", "PrivateTest")}.get(split, ())
     return prefix if prefix in named else split or "", label
+
+
+def check_name(path: Path, name: PurePosixPath) -> None:
+    """Refuse a name that would break the lines of a table."""
+    if "\n" in str(name) or "\r" in str(name):
+        raise InputError(f"{path}: the name {str(name)!r} has a line break; rename it")
 
 
 def one_line(error: Exception) -> str:

@@ -27,11 +27,12 @@ DEEPEST = 50
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"})
 
 
-def source_files(path: str | Path) -> list[str]:
+def source_files(path: str | Path, setting: str = "data.source") -> list[str]:
     """The files that a data source consists of, in an order that does not depend on the file system.
 
     Args:
         path: of a csv, csv.gz or zip, or of a folder of images.
+        setting: the name of the setting that holds the path, for messages.
 
     Returns:
         The path itself, or the folder's image files (see `walk_files`) sorted by path, by code points.
@@ -43,25 +44,26 @@ def source_files(path: str | Path) -> list[str]:
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        hint = did_you_mean(path, ["synthetic"]) or "; put the data there or correct the path"
+        known = ["synthetic"] if setting == "data.source" else []
+        hint = did_you_mean(path, known) or "; put the data there or correct the path"
         raise InputError(
-            f"data.source is {str(path)!r}, but there is no such file or folder under {Path.cwd()}{hint}"
+            f"{setting} is {str(path)!r}, but there is no such file or folder under {Path.cwd()}{hint}"
         ) from None
     except ValueError:
-        raise InputError(f"data.source is {str(path)!r}, which is no path; correct it") from None
+        raise InputError(f"{setting} is {str(path)!r}, which is no path; correct it") from None
     except OSError as error:  # a folder closed to the user, a name too long, a network disk that does not answer
         raise InputError(
-            f"data.source is {str(path)!r}, which cannot be reached ({error.strerror}); correct the path, or the "
+            f"{setting} is {str(path)!r}, which cannot be reached ({error.strerror}); correct the path, or the "
             "permissions on the way to it"
         ) from None
     # A pipe or a device would be read without end.
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
-            f"data.source is {str(path)!r}, a pipe, a socket or a device; set it to a csv, csv.gz, zip or folder"
+            f"{setting} is {str(path)!r}, a pipe, a socket or a device; set it to a csv, csv.gz, zip or folder"
         )
     files = sorted(filter(is_image, walk_files(path))) if stat.S_ISDIR(mode) else [str(path)]
     if not files:
-        raise no_image(path)
+        raise no_image(path, labelled=setting == "data.source")
     return files
 
 
@@ -83,7 +85,7 @@ def source_kind(path: Path) -> str:
     if path.is_dir():
         return "folder"
     if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; correct data.source")
+        raise InputError(f"{path}: no such file or folder; correct the path")
     name = path.name.lower()
     try:
         with path.open("rb") as file:
@@ -96,12 +98,12 @@ def source_kind(path: Path) -> str:
     except OSError as error:
         raise cannot_be_read(path, error) from None
     if inner[TAR_MARK:] == b"ustar" or start.startswith(OTHER_ARCHIVES) or name.endswith((".tar.gz", ".tgz")):
-        raise InputError(f"{path}: an archive, but no zip; unpack it, and set data.source to the folder or csv")
+        raise InputError(f"{path}: an archive, but no zip; unpack it, and name the folder or csv")
     if start.startswith(b"PK") or name.endswith(".zip"):
         return "zip"
     if start.startswith(b"\x1f\x8b") or name.endswith((".csv", ".csv.gz", ".txt")):
         return "csv"
-    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct data.source")
+    raise InputError(f"{path}: neither csv, csv.gz, zip nor a folder of images; convert it, or correct the path")
 
 
 def source_digest(files: Sequence[str], cache: Path | None = None) -> str:
@@ -203,12 +205,10 @@ def cannot_be_read(path: Path, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be read ({error.strerror or error}); check the file and its permissions")
 
 
-def no_image(path: str | Path) -> InputError:
+def no_image(path: str | Path, labelled: bool = True) -> InputError:
     """The error for a folder or zip without any image."""
-    return InputError(
-        f"{path}: no image found; expected folders named after the classes, with files ending in "
-        f"{', '.join(sorted(IMAGE_SUFFIXES))}"
-    )
+    expected = "folders named after the classes, with files" if labelled else "files"
+    return InputError(f"{path}: no image found; expected {expected} ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
 
 
 def is_image(path: str) -> bool:

@@ -291,6 +291,16 @@ FACTOR_EFFECTS = {
     "pairs": COUNT,
     "folds": COUNT,
 }
+# E/new_images/images.csv, one row per image without a label: the row of a csv, or the image's path.
+NEW_IMAGE_SOURCES = {"source": TEXT}
+# M/new_images.csv, one row for each of these; then a column for each class, with the mean probability over the folds.
+NEW_IMAGES = {
+    "source": TEXT,
+    "predicted": TEXT,
+    "confidence": SHARE,
+    "spread": Kind("float64", 0, 1),
+    "agreement": SHARE,
+}
 # E/leakage.csv, one row for each pair of models that differ in nothing but their folds, each kind of images and each
 # assignment of the folds. `value` is the accuracy on grouped or on random folds, or the difference random - grouped.
 # `images` is all, with_copies (those that have an exact copy among the other images), or without_copies. `rows` counts

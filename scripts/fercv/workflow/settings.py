@@ -31,7 +31,9 @@ from fercv.workflow.messages import (
 )
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
-RESERVED = ("index", "label", "usage", "true", "in_training")
+RESERVED = (
+    "index", "label", "usage", "true", "in_training", "source", "predicted", "confidence", "spread", "agreement"
+)  # fmt: skip
 # The columns of factors.csv that come before those of the factors.
 FACTORS = ("model", "measure", "mean", "standard_deviation", "low", "high", "folds")
 # What stands in the folder of an experiment beside a folder for each model.
@@ -135,6 +137,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
         scaled = merge(definition, scale.get("definitions", {}).get(name, {}))
         config["definitions"][name] = complete_definition(name, scaled, schema["$defs"]["definition"], files)
     config["data"]["source"] = plain_path(config["data"]["source"])
+    config["new_images"] = config["new_images"] and plain_path(config["new_images"])
     config["data"]["images"] = scale.get("images")
     config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
     check_folds(config, files)
