@@ -29,6 +29,8 @@ ARCHITECTURES = {model: config["definitions"][model]["architecture"] for model i
 CLASSES = config["data"]["classes"]
 FOLDS = fold_names(config["folds"]["number"])
 WITH_RANDOM_FOLDS = [model for model in MODELS if config["definitions"][model]["folds"] == "random"]
+# Two models can be averaged if they have the same folds.
+WITH_ENSEMBLES = max(len(WITH_RANDOM_FOLDS), len(MODELS) - len(WITH_RANDOM_FOLDS)) > 1
 LEAKAGE_PAIRS = leakage_pairs(config)
 LEAKAGE_MODELS = list(dict.fromkeys(model for pair in LEAKAGE_PAIRS for model in pair))
 BUILT_IN = config["data"]["source"] == "synthetic"

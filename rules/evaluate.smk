@@ -27,6 +27,7 @@ rule evaluate:
         f"{RESULTS}/label_issues.png",
         f"{RESULTS}/comparison.csv",
         f"{RESULTS}/comparison.png",
+        expand(f"{RESULTS}/ensembles.{{ending}}", ending=["csv", "png"] if WITH_ENSEMBLES else []),
         expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
         expand(
             f"{RESULTS}/{{file}}",
@@ -338,6 +339,39 @@ rule plot_comparison:
         "Draw the comparison of the models"
     script:
         "../scripts/plot_comparison.py"
+
+
+rule compare_ensembles:
+    input:
+        predictions=expand(fold_file("predictions.csv"), model=MODELS, fold=FOLDS),
+        metrics=expand(rules.score_model.output.metrics, model=MODELS),
+        summary=expand(rules.score_model.output.summary, model=MODELS[0])[0],
+        samples=rules.prepare_dataset.output.samples,
+    output:
+        table=f"{RESULTS}/ensembles.csv",
+        picture=report(
+            f"{RESULTS}/ensembles.png",
+            caption="../report/ensembles.rst",
+            category="Comparison",
+            labels={"figure": "averages of two models"},
+        ),
+    log:
+        f"{RESULTS}/logs/compare_ensembles.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_ensembles.jsonl"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        models=MODELS,
+        kinds=[config["definitions"][model]["folds"] for model in MODELS],
+        folds=FOLDS,
+        classes=CLASSES,
+        code=code("compare_ensembles"),
+    message:
+        "Compare averages of two models with their members"
+    script:
+        "../scripts/compare_ensembles.py"
 
 
 rule measure_leakage:

@@ -194,6 +194,8 @@ def follow_readme(folder: Path) -> None:
         (folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "data" / name).touch()
     rows = [f"{label},{'0 ' * 48 * 48},Training" for label in range(7)]
+    (folder / "photos").mkdir()
+    (folder / "photos" / "1.png").touch()
     (folder / "data/fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]), encoding="utf-8")
     with zipfile.ZipFile(folder / "data/fer2013-images.zip", "w") as archive:
         for label in CLASSES:

@@ -222,6 +222,18 @@ def test_the_comparison_is_paired_by_fold(results):
     assert row["mean"] == pytest.approx((tables[0]["accuracy"] - tables[1]["accuracy"]).mean())
 
 
+def test_the_average_of_two_models_is_measured_fold_by_fold(results):
+    table = read_table(results / "ensembles.csv", COMPARISON)
+    folds = []
+    for fold in ("00", "01"):
+        tables = [read_table(results / model / "folds" / fold / "predictions.csv", PREDICTIONS) for model in MODELS]
+        mean = (tables[0][CLASSES] + tables[1].set_index("index").loc[tables[0]["index"], CLASSES].to_numpy()) / 2
+        folds.append((mean.to_numpy().argmax(axis=1) == tables[0]["label"]).mean())
+    row = table.query("model == 'cnn + fc' and versus == '' and measure == 'accuracy'").iloc[0]
+    assert row["mean"] == pytest.approx(np.mean(folds))
+    assert list(table["versus"].drop_duplicates()) == ["", *MODELS]
+
+
 def test_held_out_rows_get_the_mean_of_the_folds(results, samples):
     images = np.load(results / "data" / "images.npy")
     table = read_table(results / "cnn" / "held_out_predictions.csv", HELD_OUT_PREDICTIONS)
@@ -309,6 +321,7 @@ def test_every_picture_is_there_and_of_a_readable_size(results):
         "data/samples.png",
         "data/audit.png",
         "comparison.png",
+        "ensembles.png",
         "factors.png",
         "label_issues.png",
         *(f"{model}/{name}.png" for model in MODELS for name in one_model),
