@@ -45,6 +45,7 @@ if not workflow.remote_exec:
 
 
 rule all:
+    "Everything."
     default_target: True
     input:
         rules.data.input,
@@ -52,6 +53,22 @@ rule all:
         rules.visualize.input,
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
         NEW_IMAGES_FILES if config["new_images"] else [],
+
+
+# A target for each kind of picture, and one for each model. A model whose name is taken already has none.
+for target, description, files in [
+    *((kind, f"All pictures of this kind: {kind}", pictures) for kind, pictures in PICTURES.items()),
+    *((model, f"All files of the model {model}", files_of(model, rules.all.input)) for model in MODELS),
+]:
+    if target not in {known.name for known in workflow.rules}:
+
+        rule:
+            name:
+                target
+            input:
+                files,
+
+        workflow.get_rule(target).docstring = description
 
 
 onstart:

@@ -400,6 +400,11 @@ def fold_jobs():
     return {(job.wildcards.model, job.wildcards.fold): workflow.dag.needrun(job) for job in jobs}
 
 
+def files_of(model, files):
+    """Those of the files that are of one model."""
+    return [file for file in files if file.startswith(f"{RESULTS}/{model}/")]
+
+
 def layer_pictures():
     """Paths of all pictures of filters and feature maps."""
     return [
@@ -407,3 +412,20 @@ def layer_pictures():
         for block in ("filters", "feature_maps")
         for picture in layer_files(f"{MODEL_RESULTS}/{block}_{{layer}}.png", block)
     ]
+
+
+def pictures_of_models(name):
+    """Paths of a picture of every model."""
+    return expand(f"{MODEL_RESULTS}/{name}.png", model=MODELS)
+
+
+# The pictures of each kind, under the name of a target.
+PICTURES = {
+    "accuracy": pictures_of_models("accuracy"),
+    "confusion": pictures_of_models("confusion_matrix"),
+    "calibration": pictures_of_models("calibration"),
+    "comparison": [f"{RESULTS}/comparison.png"],
+    "saliency": pictures_of_models("saliency"),
+    "filters": layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
+    "feature_maps": layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
+}

@@ -2,6 +2,7 @@
 
 
 rule data:
+    "Images, samples, folds and the audit of the data."
     input:
         f"{RESULTS}/data/folds.csv",
         f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],

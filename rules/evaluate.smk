@@ -2,6 +2,7 @@
 
 
 rule evaluate:
+    "All tables and pictures of how good the models are."
     input:
         expand(
             f"{MODEL_RESULTS}/{{file}}",

@@ -2,6 +2,7 @@
 
 
 rule train:
+    "The models of all folds."
     input:
         expand(f"{MODEL_RESULTS}/folds/{{fold}}/model.keras", model=MODELS, fold=FOLDS),
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),

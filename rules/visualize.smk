@@ -2,6 +2,7 @@
 
 
 rule visualize:
+    "All pictures of what the models look at: saliency, filters, feature maps."
     input:
         # Snakemake misses the arrays only if they are asked for, too.
         expand(f"{MODEL_RESULTS}/saliency.{{ending}}", model=MODELS, ending=["npz", "png"]),

@@ -83,6 +83,34 @@ def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
     assert workflow.jobs(f"results/demo/{target}", configfile=None) == jobs
 
 
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("saliency", DATA | {"train_fold": 3, "compute_saliency": 3, "plot_saliency": 3}),
+        ("confusion", DATA | {"train_fold": 60, "pool_confusion": 3, "plot_confusion": 3}),
+        ("filters", DATA | {"train_fold": 1, "ascend_filters": 2, "plot_filters": 2}),
+    ],
+)
+def test_a_kind_of_picture_may_be_asked_for(workflow, target, jobs):
+    assert workflow.jobs(target, configfile=None) == jobs | {target: 1}
+
+
+def test_a_model_may_be_asked_for_unless_its_name_is_taken(workflow):
+    jobs = workflow.jobs("fc", configfile=None)
+    assert jobs["train_fold"] == 20
+    of_model = set(ALL) - {"all", "ascend_filters", "plot_filters", "compute_feature_maps", "plot_feature_maps"}
+    of_model -= {"plot_samples", "audit_data", "plot_audit", "compare_models", "plot_comparison", "compare_ensembles"}
+    assert set(jobs) == of_model - {"rank_label_issues", "plot_label_issues"} | {"fc"}
+    overlay = {"models": ["saliency"], "definitions": {"saliency": {"architecture": "fc"}}}
+    assert workflow.jobs("saliency", configfile=None, overlay=overlay)["saliency"] == 1
+
+
+def test_every_target_is_described(workflow):
+    said = workflow.run("--list-target-rules", configfile=None).stdout
+    for target in ("all", "data", "train", "evaluate", "visualize", "new_images", "accuracy", "cnn", "fc_dropout"):
+        assert re.search(rf"^{target} \(.+\)$", said, re.MULTILINE), target
+
+
 def test_factors_need_the_histories_alone(workflow):
     overlay = {"factors": {"rate": "learning_rate"}}
     jobs = workflow.jobs("results/demo/factors.png", configfile=None, overlay=overlay)
@@ -271,7 +299,7 @@ def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
         assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
         assert f'"../scripts/{name}.py"' in block
         assert f'code=code("{name}"' in block
-    assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(making)
+    assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == {*making, "watch"}
 
 
 def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
@@ -294,10 +322,10 @@ def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster()
     making, targets = rule_blocks()
     assert {name for name, block in making.items() if "    localrule: True\n" not in block} == {
         "prepare_dataset", "train_fold", "summarize_architecture", "predict_held_out", "compute_saliency",
-        "ascend_filters", "compute_feature_maps",
+        "ascend_filters", "compute_feature_maps", "prepare_new_images", "predict_new_images",
     }  # fmt: skip
     # These have no script, so Snakemake runs them locally.
-    assert targets == {"data", "train", "evaluate", "visualize"}
+    assert targets == {"data", "train", "evaluate", "visualize", "new_images"}
 
 
 # {function of rules/common.smk: (the function of the code that looks up names, a name that it finds)}
