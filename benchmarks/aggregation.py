@@ -39,8 +39,8 @@ def write_folds(folder: Path, predictions: int) -> None:
     table.to_csv(first, index=False, lineterminator="\n")
     for fold in FOLDS[1:]:
         os.link(first, folder / f"{fold}.csv")
-    samples = table[["index", "label"]].assign(usage="", duplicate_group=table["index"], source="image")
-    samples.to_csv(folder / "samples.csv", index=False, lineterminator="\n")
+    groups = pd.DataFrame({"index": table["index"], "group": table["index"]})
+    groups.to_csv(folder / "groups.csv", index=False, lineterminator="\n")
     digest = hashlib.sha256(first.read_bytes()).hexdigest()
     recorded = {"predictions_sha256": digest, "software": {}, "precision": "float32"}
     (folder / "metrics.json").write_text(json.dumps(recorded), encoding="utf-8")
@@ -56,7 +56,7 @@ def run_script(name: str, folder: Path) -> None:
             predictions=[folder / f"{fold}.csv" for fold in FOLDS],
             metrics=[folder / "metrics.json"] * len(FOLDS),
             matrix=folder / "matrix.csv",
-            samples=folder / "samples.csv",
+            groups=folder / "groups.csv",
         ),
         output=SimpleNamespace(
             matrix=folder / "matrix.csv",

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 BARE_RULES = {
     "prepare_dataset": ([], ["data/images.npy", "data/samples.csv"]),
     "plot_samples": (["data/images.npy", "data/samples.csv"], ["data/samples.png"]),
-    "assign_folds": (["data/samples.csv"], ["data/folds.csv"]),
+    "assign_folds": (["data/samples.csv"], ["data/folds.csv", "data/groups.csv"]),
     "summarize_architecture": ([], ["{model}/architecture.txt"]),
     "train_fold": (
         ["data/images.npy", "data/samples.csv", "data/folds.csv"],
@@ -41,7 +41,7 @@ BARE_RULES = {
             "{model}/folds/FOLDS/predictions.csv",
             "{model}/folds/FOLDS/metrics.json",
             "{model}/confusion_matrix.csv",
-            "data/samples.csv",
+            "data/groups.csv",
         ],
         [f"{{model}}/{name}.csv" for name in ("metrics", "summary", "pooled_metrics", "per_class", "calibration")],
     ),
@@ -53,7 +53,7 @@ BARE_RULES = {
         ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy"],
     ),
     "score_held_out": (
-        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy", "data/samples.csv"],
+        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy", "data/groups.csv"],
         ["{model}/held_out_metrics.csv"],
     ),
     "plot_held_out": (["{model}/held_out_metrics.csv", "{model}/summary.csv"], ["{model}/held_out.png"]),

@@ -5,6 +5,7 @@ rule data:
     "Images, samples, folds and the audit of the data."
     input:
         f"{RESULTS}/data/folds.csv",
+        f"{RESULTS}/data/groups.csv",
         f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],
         f"{RESULTS}/data/samples.png",
         f"{RESULTS}/data/audit.csv",
@@ -74,6 +75,7 @@ rule assign_folds:
         samples=rules.prepare_dataset.output.samples,
     output:
         folds=f"{RESULTS}/data/folds.csv",
+        groups=f"{RESULTS}/data/groups.csv",
     log:
         f"{RESULTS}/logs/assign_folds.log",
     benchmark:

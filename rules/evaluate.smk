@@ -119,7 +119,7 @@ rule score_model:
         predictions=every_fold("predictions.csv"),
         metrics=every_fold("metrics.json"),
         matrix=rules.pool_confusion.output.matrix,
-        samples=rules.prepare_dataset.output.samples,
+        groups=rules.assign_folds.output.groups,
     output:
         metrics=f"{MODEL_RESULTS}/metrics.csv",
         summary=f"{MODEL_RESULTS}/summary.csv",
@@ -379,7 +379,7 @@ rule measure_leakage:
     input:
         predictions=predictions_of_pairs,
         samples=rules.prepare_dataset.output.samples,
-        folds=rules.assign_folds.output.folds,
+        groups=rules.assign_folds.output.groups,
     output:
         leakage=f"{RESULTS}/leakage.csv",
     log:
@@ -461,7 +461,7 @@ rule score_held_out:
     input:
         predictions=rules.predict_held_out.output.predictions,
         probabilities=rules.predict_held_out.output.probabilities,
-        samples=rules.prepare_dataset.output.samples,
+        groups=rules.assign_folds.output.groups,
     output:
         metrics=f"{MODEL_RESULTS}/held_out_metrics.csv",
     log:

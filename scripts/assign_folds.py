@@ -1,4 +1,4 @@
-"""Assign every training sample to the fold that validates it."""
+"""Assign every training sample to the fold that validates it, and say which samples belong together."""
 
 from fercv.workflow.jobs import run
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fercv.data.folds import assign_folds, check_folds, check_straddling, join_groups
+from fercv.data.folds import assign_folds, check_folds, check_straddling, independent_groups, join_groups
 from fercv.data.groups import find_groups, fold_files, match_samples, read_folds
 from fercv.data.sources import source_digest
 from fercv.data.tables import SAMPLES, is_held_out, is_training, read_table, write_table
@@ -19,19 +19,22 @@ log = logging.getLogger("fercv")
 
 
 def main(snakemake):
-    """Write folds.csv: a row for each sample that is for training, with the fold that validates it and its group."""
+    """Write folds.csv: a row for each sample that is for training, with the fold that validates it and its group.
+
+    Also write groups.csv: a row for each sample, with the group that is drawn as a whole when an interval is computed.
+    """
     settings, classes = snakemake.params.folds, snakemake.params.classes
     check_files(snakemake)
     samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(classes)})
     training = is_training(samples).to_numpy()
     rows = samples[training]
-    groupings = [rows["index"].to_numpy()]
+    own = samples["index"].to_numpy()
+    if settings["groups"]:
+        own = numbered_groups(snakemake, samples["source"].tolist(), training)
+        warn_of_held_out(own[is_held_out(samples)], own[training])
+    groupings = [own[training]]
     if settings["group_duplicates"]:
         groupings.append(rows["duplicate_group"].to_numpy())
-    if settings["groups"]:
-        groups = numbered_groups(snakemake, samples["source"].tolist(), training)
-        warn_of_held_out(groups[is_held_out(samples)], groups[training])
-        groupings.append(groups[training])
     groups = join_groups(*groupings)
     if settings["file"]:
         folds = own_folds(snakemake, samples, training, groups)
@@ -42,13 +45,17 @@ def main(snakemake):
     check_files(snakemake)
     table = pd.DataFrame({"index": rows["index"], "fold": folds, "group": rows["index"].to_numpy()[groups]})
     write_table(table, snakemake.output.folds)
+    independent = independent_groups(own, samples["duplicate_group"].to_numpy(), (samples["excluded"] == "").to_numpy())
+    write_table(pd.DataFrame({"index": samples["index"], "group": independent}), snakemake.output.groups)
 
 
 def numbered_groups(snakemake, sources, training):
-    """The groups of `folds.groups`, by number: int64 (samples,), -1 for a held-out sample without a group."""
-    data, numbers = snakemake.params.data, {None: -1}
+    """The groups of `folds.groups`, by number: int64 (samples,). A sample without one has a negative number alone."""
+    data, numbers = snakemake.params.data, {}
     found = find_groups(snakemake.params.folds["groups"], data["source"], sources, training, has_some(data))
-    return np.array([numbers.setdefault(group, len(numbers)) for group in found])
+    return np.array(
+        [-1 - row if group is None else numbers.setdefault(group, len(numbers)) for row, group in enumerate(found)]
+    )
 
 
 def has_some(data):

@@ -7,8 +7,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from fercv.data.folds import join_groups
-from fercv.data.tables import FOLDS, SAMPLES, read_predictions, read_table, refuse_file, write_table
+from fercv.data.tables import GROUPS, SAMPLES, is_training, read_predictions, read_table, refuse_file, write_table
 from fercv.evaluate.leakage import measure_leakage
 
 log = logging.getLogger("fercv")
@@ -18,26 +17,24 @@ def main(snakemake):
     """Write leakage.csv."""
     classes, pairs = snakemake.params.classes, snakemake.params.pairs
     samples = read_table(snakemake.input.samples, SAMPLES, below={"label": len(classes)})
-    folds = read_table(snakemake.input.folds, FOLDS, below={"index": len(samples)}).sort_values("index")
+    groups = read_table(snakemake.input.groups, GROUPS)["group"].to_numpy()
+    rows = np.flatnonzero(is_training(samples))
     models, right, files = snakemake.params.models, {}, snakemake.input.predictions
     number = len(files) // len(models)
     for place, model in enumerate(models):
         of_model = files[place * number : (place + 1) * number]
         tables = [read_predictions(path, classes, samples=len(samples)) for path in of_model]
         predictions = pd.concat(tables).sort_values("index")
-        if predictions["index"].tolist() != folds["index"].tolist():
-            refuse_file(
-                of_model[0], f"with those of the other folds, it has not each row of {snakemake.input.folds} once"
-            )
+        if predictions["index"].tolist() != rows.tolist():
+            refuse_file(of_model[0], "with those of the other folds, it has not each training image once")
         right[model] = predictions[list(classes)].to_numpy().argmax(axis=1) == predictions["label"].to_numpy()
-    copies = samples["duplicate_group"].to_numpy()[folds["index"]]
+    copies = samples["duplicate_group"].to_numpy()[rows]
     has_copy = np.bincount(copies)[copies] > 1
-    clusters = join_groups(folds["group"].to_numpy(), copies)
-    table = measure_leakage(right, pairs, has_copy, clusters, snakemake.params.seed)
+    table = measure_leakage(right, pairs, has_copy, groups[rows], snakemake.params.seed)
     write_table(table, snakemake.output.leakage)
     for model, other in pairs:
-        rows = table[(table["model"] == model) & (table["random_model"] == other) & (table["images"] == "all")]
-        value, low, high = rows.set_index("assignment").loc["difference", ["value", "low", "high"]]
+        of_pair = table[(table["model"] == model) & (table["random_model"] == other) & (table["images"] == "all")]
+        value, low, high = of_pair.set_index("assignment").loc["difference", ["value", "low", "high"]]
         log.info("%s minus %s: accuracy %+.4f (95 %% interval %+.4f to %+.4f)", other, model, value, low, high)
 
 

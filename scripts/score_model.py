@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fercv.data.tables import SAMPLES, read_confusion_matrix, read_predictions, read_record, read_table, write_table
+from fercv.data.tables import GROUPS, read_confusion_matrix, read_predictions, read_record, read_table, write_table
 from fercv.evaluate.intervals import summarize
 from fercv.evaluate.measures import chance_levels, describe_weakness, fold_measures, per_class
 from fercv.evaluate.pooled import group_numbers, group_sums, score_pooled
@@ -20,7 +20,7 @@ log = logging.getLogger("fercv")
 def main(snakemake):
     """Write metrics.csv, summary.csv, pooled_metrics.csv, per_class.csv and calibration.csv."""
     classes, rows, folds_of, sums = snakemake.params.classes, [], {}, 0
-    numbers = group_numbers(read_table(snakemake.input.samples, SAMPLES)["duplicate_group"].to_numpy())
+    numbers = group_numbers(read_table(snakemake.input.groups, GROUPS)["group"].to_numpy())
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
         # The file is read once, so the bytes that are scored are those whose digest is compared.

@@ -66,6 +66,9 @@ OF_SAMPLES = COMPARISON | LABEL_RANKING | {
     "list_misclassified": 2, "plot_misclassified": 2, "score_held_out": 2, "plot_held_out": 2, "score_model": 2,
     "plot_accuracy": 2, "plot_calibration": 2, "find_label_issues": 2,
 }  # fmt: skip
+OF_GROUPS = COMPARISON | {
+    "score_held_out": 2, "plot_held_out": 2, "score_model": 2, "plot_accuracy": 2, "plot_calibration": 2
+}  # fmt: skip
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1} | AUDIT
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
@@ -542,7 +545,7 @@ def test_groups_and_folds_of_the_users_own_assign_the_folds_anew_and_prepare_not
     assert project.jobs() == {}
 
 
-def test_a_model_on_random_folds_does_not_follow_the_groups_and_the_others_do_not_follow_it(project):
+def test_a_model_on_random_folds_is_not_trained_for_the_groups_nor_the_others_for_it(project):
     project.configure(lambda c: definition("fc")(c).update(folds="random"))
     assert project.jobs() == {"assign_random_folds": 1, "train_fold": 3} | OF_FC
     project.snakemake("results/rebuilt/data/random_folds.csv")
@@ -550,7 +553,7 @@ def test_a_model_on_random_folds_does_not_follow_the_groups_and_the_others_do_no
     assert project.jobs() == {}
     write_groups(project, 1)
     project.configure(lambda c: c["folds"].update(groups={"csv": "groups.csv"}))
-    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN | AUDIT
+    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN | AUDIT | OF_GROUPS
 
 
 @pytest.mark.parametrize("case", SETTINGS)
@@ -698,7 +701,7 @@ def test_without_the_kept_copies_the_same_mistake_retrains_everything(project):
 
 def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
     assert project.jobs("--forcerun", "prepare_dataset") == DATA | OF_SAMPLES
-    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1} | AUDIT
+    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1} | AUDIT | OF_GROUPS
     project.snakemake("--forcerun", "prepare_dataset")
     assert project.jobs() == {}
     # A setting that is changed at the same time still counts.
@@ -706,7 +709,7 @@ def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
     assert project.jobs("--forcerun", "prepare_dataset") == DATA | {"train_fold": 3} | OF_FC | OF_SAMPLES
 
 
-@pytest.mark.parametrize("name", ["images.npy", "samples.csv", "folds.csv"])
+@pytest.mark.parametrize("name", ["images.npy", "samples.csv", "folds.csv", "groups.csv"])
 def test_data_changed_by_hand_are_refused_and_come_back_when_they_are_deleted(project, name):
     path = project.folder / "results/rebuilt/data" / name
     content = path.read_bytes()

@@ -105,6 +105,25 @@ def join_groups(*groupings: np.ndarray) -> np.ndarray:
     return first[inverse].astype(np.int64)
 
 
+def independent_groups(own: np.ndarray, duplicate_groups: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Group samples that tell the same twice: those of one group of the user's, and copies of an image.
+
+    Copies count even where folds may split them. A sample that is left out joins no groups: a black image in the videos
+    of two persons does not make one of them.
+
+    Args:
+        own: int (n,), the groups of the user's own.
+        duplicate_groups: int (n,), equal images have the same number.
+        used: bool (n,), whether the sample is for training or held out.
+
+    Returns:
+        int64 (n,), the first used sample of each sample's group. A sample that is not used is alone.
+    """
+    groups, rows = np.arange(len(own)), np.flatnonzero(used)
+    groups[rows] = rows[join_groups(own[rows], duplicate_groups[rows])]
+    return groups
+
+
 def check_straddling(folds: np.ndarray, groups: np.ndarray, samples: Sequence[str], path: str) -> None:
     """Refuse folds of the user's own that split a group.
 

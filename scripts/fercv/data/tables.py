@@ -94,6 +94,9 @@ SAMPLES = {
 # E/data/folds.csv and random_folds.csv, one row per training sample: the fold that validates it, counted from 0, and
 # its group, the index of the first training sample with which it stays together.
 FOLDS = {"index": INDEX, "fold": COUNT, "group": COUNT}
+# E/data/groups.csv, one row per image: its group, which is drawn as a whole when an interval is computed, named by the
+# index of its first image, see `fercv.data.folds.independent_groups`.
+GROUPS = {"index": ROW, "group": COUNT}
 # E/data/audit.csv, one row per finding, see `fercv.data.audit`. `samples` is the number of images, of
 # `near_duplicate_pairs` that of pairs. `distance` is a number of bits, and is missing where exact copies are meant.
 # `labels`, `usages`, `folds` and `sources` have an entry for each of `indices`, with " | " between two.
@@ -142,7 +145,7 @@ HELD_OUT_PREDICTIONS = {
 # all, or without_copies, where some have a copy among the training samples. `predictions` are those of single models,
 # each of one fold, and `value` is the mean over the folds then; those of the ensemble, which averages the
 # probabilities; or the difference ensemble - single. `standard_deviation`, `minimum` and `maximum` are over the folds,
-# and stand with single models. `rows` counts the images, `groups` those that differ.
+# and stand with single models. `rows` counts the images, `groups` the groups over which the interval is drawn.
 HELD_OUT_METRICS = {
     "usage": Kind("str", choices=USAGES[1:]),
     "images": Kind("str", choices=("all", "without_copies")),
@@ -213,8 +216,8 @@ SUMMARY = {
     "chance": NUMBER,
 }
 # M/pooled_metrics.csv, one row per measure of the predictions of all folds together. `rows` counts the images, `groups`
-# those that differ. `chance` is what the measure is without looking at the images; for the calibration error, what
-# chance alone makes of it.
+# the groups over which the interval is drawn. `chance` is what the measure is without looking at the images; for the
+# calibration error, what chance alone makes of it.
 POOLED_METRICS = {
     "measure": NAME,
     "value": NUMBER,

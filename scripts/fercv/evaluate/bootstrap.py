@@ -19,17 +19,22 @@ def bootstrap_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute 95 % intervals of measures by drawing clusters of rows with replacement, as many as there are.
 
-    Equal images are not independent: a model is right about all of them or about none. So a cluster, for instance a
-    group of duplicates, is drawn as a whole (Davison & Hinkley 1997, "Bootstrap Methods and their Application",
-    section 3.8). Measures that are functions of sums over the rows need the sums of each cluster alone: a draw is a
-    vector of weights, and all draws of a block are one product of matrices. `scipy.stats.bootstrap` would index the
-    rows anew for each draw, which takes more time and memory.
+    Equal images are not independent: a model is right about all of them or about none. Images of one person are not,
+    either. So a cluster, for instance all images of a person, is drawn as a whole (Davison & Hinkley 1997, "Bootstrap
+    Methods and their Application", section 3.8). Measures that are functions of sums over the rows need the sums of
+    each cluster alone: a draw is a vector of weights, and all draws of a block are one product of matrices.
+    `scipy.stats.bootstrap` would index the rows anew for each draw, which takes more time and memory.
 
     The ends are the 2.5th and the 97.5th percentile of the draws. In a simulation (seven classes as frequent as
     FER2013's, the rarest 1.5 %; 5 % copies; 1,000 samples each of 45, 90 and 360 images; 2,000 draws) the intervals
     covered the true accuracy in 94 to 95 %, the log loss in 92 to 94 %, and the balanced accuracy in 91 to 93 %: the
     recall of a class of few images is known badly. BCa, which corrects bias and skewness (Efron 1987), was not better:
     it covered them in 94 to 95, 93 to 95, and 81 to 91 %.
+
+    Few clusters give intervals that are too narrow. In a simulation (accuracy 0.8 on average, which differs between
+    persons with an intraclass correlation of 0.1; 20 images of each person; 1,000 samples; 1,000 draws) they covered
+    the true accuracy in 84, 91, 93, 92 and 94 % of the cases, with 5, 10, 20, 50 and 100 persons. Where each image was
+    a cluster of its own, it was 74 to 77 %.
 
     There is no interval (NaN) where all draws agree, for instance if a model is right about every image: they do not
     tell then how far the measure may be off. A draw in which a measure is NaN, as the precision of a class that no

@@ -19,14 +19,13 @@ def score_held_out(
 ) -> pd.DataFrame:
     """Measure the predictions of the held-out rows, for each usage with and without the copies of training images.
 
-    The intervals are those of `bootstrap_interval`, over groups of duplicates. They say how far a figure may be off
-    because the images are a sample. They take the trained models as they are. All models of an experiment get the same
-    draws.
+    The intervals are those of `bootstrap_interval`, over groups of images. They say how far a figure may be off because
+    the images are a sample. They take the trained models as they are. All models of an experiment get the same draws.
 
     Args:
         predictions: (n rows) label, usage, in_training, then the ensemble's probabilities under the classes' names.
         of_folds: float32 (folds, n, classes), what each fold's model says.
-        groups: int (n,), the group of duplicates of each row.
+        groups: int (n,), the group of each row, which is drawn as a whole.
         class_names: names of the classes, in the order of the labels.
         seed: of the draws.
 

@@ -15,9 +15,9 @@ BINS = 15
 GROUPS = 100_000
 
 
-def group_numbers(duplicate_groups: np.ndarray) -> np.ndarray:
-    """Number the groups of duplicates for `group_sums`: int (samples,), 0 to `GROUPS` - 1 at most."""
-    return np.unique(duplicate_groups, return_inverse=True)[1] % GROUPS
+def group_numbers(groups: np.ndarray) -> np.ndarray:
+    """Number the groups of samples for `group_sums`: int (samples,), 0 to `GROUPS` - 1 at most."""
+    return np.unique(groups, return_inverse=True)[1] % GROUPS
 
 
 def confidence_bins(confidences: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def score_pooled(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measure the predictions of all folds together, with 95 % intervals.
 
-    The intervals are those of `fercv.evaluate.bootstrap.bootstrap_interval`, over groups of duplicates; that of the
+    The intervals are those of `fercv.evaluate.bootstrap.bootstrap_interval`, over groups of images; that of the
     calibration error is explained at `calibration_interval`. They take the trained models as they are, and say how far
     a measure may be off because the images are a sample.
 

@@ -12,7 +12,7 @@ from small_set import write_text
 from assign_folds import main
 from fercv.data.groups import check_groups, find_groups, match_samples, read_folds, read_values
 from fercv.data.sources import source_digest
-from fercv.data.tables import FOLDS, read_table
+from fercv.data.tables import FOLDS, GROUPS, read_table
 from fercv.workflow.errors import InputError
 
 FILES = [f"{label}/S{person:02d}_{frame}.png" for label in ("calm", "angry") for person in range(4) for frame in (1, 2)]
@@ -168,7 +168,7 @@ class Samples:
         self.table = pd.DataFrame(table | {"source": FILES, "excluded": ""})
 
     def assign(self, planned=None, **folds):
-        """Run the script; return its table, with the columns of the samples."""
+        """Run the script; return folds.csv, with the columns of the samples."""
         self.table.to_csv(self.folder / "samples.csv", index=False)
         settings = {"number": 2, "group_duplicates": False, "groups": None, "file": None} | folds
         files = [path for path in ((settings["groups"] or {}).get("csv"), settings["file"]) if path]
@@ -176,7 +176,7 @@ class Samples:
         main(
             SimpleNamespace(
                 input=SimpleNamespace(samples=self.folder / "samples.csv"),
-                output=SimpleNamespace(folds=output),
+                output=SimpleNamespace(folds=output, groups=self.folder / "groups.csv"),
                 params=SimpleNamespace(
                     folds=settings, classes=["calm", "angry"], seed=1, content="",
                     files=planned or source_digest(files), data={"source": "faces", "images": None},
@@ -184,6 +184,11 @@ class Samples:
             )
         )  # fmt: skip
         return read_table(output, FOLDS).merge(self.table, on="index")
+
+    def independent(self, **folds):
+        """Run the script; return the groups of groups.csv."""
+        self.assign(**folds)
+        return read_table(self.folder / "groups.csv", GROUPS)["group"].tolist()
 
 
 @pytest.fixture
@@ -212,6 +217,29 @@ def test_groups_and_copies_that_share_an_image_are_joined(samples):
 def test_without_groups_each_image_is_one(samples):
     assert samples.assign()["group"].tolist() == list(range(16))
     assert samples.assign(group_duplicates=True)["group"].tolist() == [*range(14), 5, 5]
+
+
+def test_groups_and_copies_are_drawn_together_even_where_folds_may_split_the_copies(samples):
+    assert samples.independent() == [*range(14), 5, 5]
+    assert samples.independent(groups={"pattern": r"S(\d+)_"}) == [0, 0, 2, 2, 4, 4, 4, 4] * 2
+
+
+def test_held_out_images_are_drawn_by_their_groups_too_and_those_without_one_alone(samples):
+    """Held out are the first image of person 0, both of person 1 in the first class, and the copies of image 5."""
+    held_out = [0, 2, 3, 14, 15]
+    samples.table.loc[held_out, "usage"] = "Test"
+    samples.table.loc[[14, 15], "source"] = ["unknown_1.png", "unknown_2.png"]
+    groups = samples.independent(groups={"pattern": r"S(\d+)_"})
+    assert groups == [0, 0, 2, 2, 4, 4, 6, 6, 0, 0, 2, 2, 4, 4, 4, 4]
+    samples.table.loc[[14, 15], "duplicate_group"] = [14, 15]
+    groups = samples.independent(groups={"pattern": r"S(\d+)_"})
+    assert [groups[row] for row in held_out] == [0, 2, 2, 14, 15]
+
+
+def test_an_image_that_is_left_out_joins_no_persons(samples):
+    samples.table.loc[[5, 14, 15], "excluded"] = "blank"
+    groups = samples.independent(groups={"pattern": r"S(\d+)_"})
+    assert groups == [0, 0, 2, 2, 4, 5, 6, 6, 0, 0, 2, 2, 4, 4, 14, 15]
 
 
 def test_the_csv_says_the_groups(samples, tmp_path):

@@ -141,16 +141,16 @@ def test_models_and_classes_may_bear_odd_names(tmp_path):
             table = predictions_table(range(30), np.arange(30) % 3, rng.dirichlet([1, 1, 1], 30), classes)
             write_table(table, tmp_path / model / f"{fold}.csv")
             (tmp_path / model / f"{fold}.json").write_text(RECORD)
-        names = ("matrix", "metrics", "summary", "pooled", "per_class", "calibration", "samples")
+        names = ("matrix", "metrics", "summary", "pooled", "per_class", "calibration", "groups")
         files = {name: tmp_path / model / f"{name}.csv" for name in names}
-        write_table(pd.DataFrame([(i, 0, "", i, "", "") for i in range(30)], columns=list(SAMPLES)), files["samples"])
+        write_table(pd.DataFrame({"index": range(30), "group": range(30)}), files["groups"])
         params = SimpleNamespace(classes=classes, folds=folds, seed=1)
         shared = {"wildcards": SimpleNamespace(model=model), "params": params}
         shared["input"] = SimpleNamespace(
             predictions=[tmp_path / model / f"{fold}.csv" for fold in folds],
             metrics=[tmp_path / model / f"{fold}.json" for fold in folds],
             matrix=files["matrix"],
-            samples=files["samples"],
+            groups=files["groups"],
             calibration=files["calibration"],
             pooled=files["pooled"],
         )

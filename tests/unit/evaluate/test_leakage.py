@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fercv.data.tables import FOLDS, LEAKAGE, SAMPLES, read_table, write_table
+from fercv.data.tables import LEAKAGE, SAMPLES, read_table, write_table
 from fercv.evaluate.leakage import measure_leakage
 from fercv.workflow.errors import InputError
 
@@ -89,8 +89,7 @@ def files(tmp_path):
     samples["excluded"] = ""
     samples["duplicate_group"] = [0, 0, 1, 2, 3, 4, 5, 5]
     write_table(samples[list(SAMPLES)], tmp_path / "samples.csv")
-    folds = pd.DataFrame({"index": range(7), "fold": [0, 0, 0, 0, 1, 1, 1], "group": [0, 0, 2, 3, 4, 5, 6]})
-    write_table(folds[list(FOLDS)], tmp_path / "folds.csv")
+    write_table(pd.DataFrame({"index": range(8), "group": [0, 0, 2, 3, 4, 5, 6, 6]}), tmp_path / "groups.csv")
     paths = []
     for model, order in (("net", [[0, 1, 2, 3], [4, 5, 6]]), ("net_random", [[1, 3, 5], [6, 4, 2, 0]])):
         for fold, index in enumerate(order):
@@ -100,7 +99,7 @@ def files(tmp_path):
             paths.append(tmp_path / f"{model}{fold}.csv")
             write_table(table, paths[-1])
     return SimpleNamespace(
-        input=SimpleNamespace(predictions=paths, samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"),
+        input=SimpleNamespace(predictions=paths, samples=tmp_path / "samples.csv", groups=tmp_path / "groups.csv"),
         output=SimpleNamespace(leakage=tmp_path / "leakage.csv"),
         params=SimpleNamespace(models=PAIR, pairs=[PAIR], classes=["a", "b"], seed=0),
     )
@@ -118,5 +117,5 @@ def test_the_rule_pairs_the_images_of_both_assignments(files):
 def test_predictions_that_lack_an_image_are_refused(files):
     path = files.input.predictions[2]
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(InputError, match=rf"^{path}: .*not each row of .*folds.csv once.*delete it"):
+    with pytest.raises(InputError, match=rf"^{path}: .*not each training image once.*delete it"):
         importlib.import_module("measure_leakage").main(files)

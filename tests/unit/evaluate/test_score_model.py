@@ -44,6 +44,7 @@ def model(tmp_path):
         write_table(confusion_matrix_table(counts, CLASSES), tmp_path / "matrix.csv")
         rows = [(index, LABELS[index % 30], "", index, f"image {index}.png", "") for index in range(90)]
         write_table(pd.DataFrame(rows, columns=list(SAMPLES)), tmp_path / "samples.csv")
+        write_table(pd.DataFrame({"index": range(90), "group": range(90)}), tmp_path / "groups.csv")
         names = ("metrics", "summary", "pooled", "per_class", "calibration", "misclassified")
         return SimpleNamespace(
             wildcards=SimpleNamespace(model="cnn"),
@@ -53,6 +54,7 @@ def model(tmp_path):
                 metrics=[tmp_path / f"{fold}.json" for fold in FOLDS],
                 matrix=tmp_path / "matrix.csv",
                 samples=tmp_path / "samples.csv",
+                groups=tmp_path / "groups.csv",
             ),
             output=SimpleNamespace(**{name: tmp_path / f"made_{name}.csv" for name in names}),
         )
@@ -84,12 +86,12 @@ def test_a_good_model_is_not_warned_of(model, caplog):
     assert warnings_of(caplog) == []
 
 
-def test_the_predictions_of_all_folds_are_scored_together_over_groups_of_duplicates(model):
+def test_the_predictions_of_all_folds_are_scored_together_over_groups(model):
     probabilities = np.eye(3)[LABELS] * 0.7 + 0.1
     probabilities[12] = [0.8, 0.1, 0.1]
     snakemake = model(probabilities)
-    samples = read_table(snakemake.input.samples, SAMPLES)
-    write_table(samples.assign(duplicate_group=samples["index"] // 2), snakemake.input.samples)
+    groups = pd.DataFrame({"index": range(90), "group": np.arange(90) // 2 * 2})
+    write_table(groups, snakemake.input.groups)
     score_model.main(snakemake)
     pooled = read_table(snakemake.output.pooled, POOLED_METRICS).set_index("measure")
     assert pooled.loc["accuracy", "value"] == pytest.approx(87 / 90)
