@@ -279,7 +279,7 @@ FACTORS = {
     "folds": COUNT,
 }
 # E/factor_effects.csv, one row for each architecture, factor of two levels, and measure. `pairs` counts the pairs of
-# models that differ in the factor alone. It may have no rows.
+# models that differ in the factor alone. `p_adjusted` is adjusted for all rows. It may have no rows.
 FACTOR_EFFECTS = {
     "architecture": TEXT,
     "factor": TEXT,
@@ -290,7 +290,8 @@ FACTOR_EFFECTS = {
     "standard_deviation": NUMBER,
     "low": NUMBER,
     "high": NUMBER,
-    "p_value": SHARE._replace(missing=True),
+    "p_value": SHARE_IF_KNOWN,
+    "p_adjusted": SHARE_IF_KNOWN,
     "pairs": COUNT,
     "folds": COUNT,
 }

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from itertools import permutations
 
+import numpy as np
 import pandas as pd
 
 from fercv.data.tables import FACTOR_EFFECTS, FACTORS
-from fercv.evaluate.intervals import corrected_interval
+from fercv.evaluate.intervals import corrected_interval, holm
 
 # The accuracies that history.csv has of an epoch, and how far validation lies above training.
 MEASURES = {
@@ -72,7 +73,8 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
     """The effect of each factor with two levels: the mean difference between models that differ in nothing else.
 
     In each fold the differences of all such pairs of models are averaged. So with all combinations of the factors, this
-    is the main effect of a factorial experiment. Its interval is that of the mean over the folds.
+    is the main effect of a factorial experiment. Its interval is that of the mean over the folds. The p-values are
+    adjusted for all rows of the table, see `fercv.evaluate.intervals.holm`.
 
     Args:
         last: what `last_epochs` returns.
@@ -93,8 +95,9 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
         differences = sum(last.loc[after] - last.loc[before] for before, after in pairs) / len(pairs)
         for measure, values in differences.items():
             interval = _interval(values, measure, of_difference=True)
-            rows.append((architecture, factor, *chosen, measure, *interval, len(pairs), len(values)))
-    return pd.DataFrame(rows, columns=list(FACTOR_EFFECTS))
+            rows.append((architecture, factor, *chosen, measure, *interval, np.nan, len(pairs), len(values)))
+    effects = pd.DataFrame(rows, columns=list(FACTOR_EFFECTS))
+    return effects.assign(p_adjusted=holm(effects["p_value"].to_numpy(dtype=np.float64)))
 
 
 def matched_pairs(levels: pd.DataFrame, kinds: pd.Series) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -360,7 +360,7 @@ def comparison_figure(folds, summary, differences, chance, title="Comparison of 
     first.margins(x=0.08)
     if with_differences:
         _draw_differences(figure.add_subplot(grid[1, :]), pairs, differences)
-    handles = _comparison_legend(chance, interval) + (_difference_legend() if with_differences else [])
+    handles = _comparison_legend(chance, interval) + (difference_legend() if with_differences else [])
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     set_heading(figure, title)
     return figure
@@ -388,12 +388,12 @@ def _draw_differences(axes, pairs, differences):
         for position, (model, versus) in enumerate(pairs):
             chosen = (differences["model"] == model) & (differences["versus"] == versus)
             row = differences[chosen & (differences["measure"] == series.column)].iloc[0]
-            _draw_interval(axes, row, position + offset, series, certain=_is_real(row["p_adjusted"]))
+            _draw_interval(axes, row, position + offset, series, certain=is_real(row["p_adjusted"]))
             # The value stands on the side away from zero, so that the line at zero does not cross it.
             side, end = (6, "high") if row["mean"] >= 0 else (-6, "low")
             place = (row["mean"] if math.isnan(row[end]) else row[end], position + offset)
             alignment = {"ha": "left" if side > 0 else "right", "va": "center"}
-            text = f"{row['mean']:+.3f}{_p_value_in_words(row['p_adjusted'])}"
+            text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}"
             _write_value(axes, place, text, series.colour, (side, 0), **alignment)
     axes.set_yticks(
         range(len(pairs)), [f"{shortened(model, 22)}\nminus {shortened(versus, 22)}" for model, versus in pairs]
@@ -409,18 +409,19 @@ def _draw_differences(axes, pairs, differences):
     axes.set_xlim(left - room * (differences["mean"] < 0).any(), right + room * (differences["mean"] >= 0).any())
 
 
-def _is_real(p_adjusted):
+def is_real(p_adjusted):
     """Whether a difference is beyond what chance gives; p_adjusted may be NaN."""
     return p_adjusted < 0.05
 
 
-def _p_value_in_words(p_adjusted):
+def p_value_in_words(p_adjusted):
+    """The p-value as it stands beside a difference; nothing where it is NaN."""
     if math.isnan(p_adjusted):
         return ""
     return ", p < 0.001" if p_adjusted < 0.001 else f", p = {p_adjusted:.3f}"
 
 
-def _difference_legend():
+def difference_legend():
     """What the legend says of full and of hollow markers."""
     full = {"color": GREY, "marker": "o", "ms": 7}
     return [

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fercv.figures.drawing import BLUE, GREEN, GREY, INK, STYLE, VERMILLION, WIDTH, label, set_heading, wrapped
-from fercv.figures.evaluate import CURVES
+from fercv.figures.evaluate import CURVES, difference_legend, is_real, p_value_in_words
 
 # Measure, its name, colour and marker, as in the picture of the accuracy over the epochs.
 ACCURACIES = tuple((curve.name.replace(" ", "_"), curve.name, curve.colour, curve.marker) for curve in CURVES)
@@ -29,7 +29,8 @@ def effects_figure(factors, effects, names, title):
     Args:
         factors: DataFrame with the columns model, measure, mean, low, high, and one for each factor: the setting, as
             JSON. low and high may be NaN: no interval is drawn then.
-        effects: DataFrame with the columns architecture, factor, before, after, measure, mean, low, high; maybe empty.
+        effects: DataFrame with the columns architecture, factor, before, after, measure, mean, low, high, p_adjusted;
+            maybe empty. Where p_adjusted is not below 0.05, or NaN, the marker is hollow and the line thin.
         names: the factors, in the order in which they are drawn.
         title: heading of the figure.
     """
@@ -46,30 +47,35 @@ def effects_figure(factors, effects, names, title):
     if len(changed):
         axes = figure.add_subplot(grid[1])
         rows = [table for _, table in effects.groupby(["architecture", "factor"], sort=False)]
-        _draw_rows(axes, rows, EFFECTS, sign=True)
+        _draw_rows(axes, rows, EFFECTS, tested=True)
         _name_rows(axes, [_change(row, effects["architecture"].nunique() > 1) for _, row in changed.iterrows()])
         axes.axvline(0, color=INK, lw=1.2, zorder=1)
         axes.set_title("What a setting changes, on average over models alike in all else")
     handles = _handles(ACCURACIES, "")
     if len(changed):
-        handles += _handles(EFFECTS, "change of ")
+        handles += [*_handles(EFFECTS, "change of "), *difference_legend()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2 if len(changed) else 1)
     set_heading(figure, title)
     return figure
 
 
-def _draw_rows(axes, tables, series, sign=False):
-    """Draw one row for each table: the mean and the interval of each measure, side by side from top to bottom."""
+def _draw_rows(axes, tables, series, tested=False):
+    """Draw one row for each table: the mean and the interval of each measure, side by side from top to bottom.
+
+    What is tested are differences: the value has a sign and a p-value, and the marker is hollow if it may be chance.
+    """
     for place, table in enumerate(tables):
         rows = table.set_index("measure")
         for number, (measure, _, colour, marker) in enumerate(series):
             height, row = place + STEP * (number - 1), rows.loc[measure]
+            certain = not tested or is_real(row["p_adjusted"])
             if math.isfinite(row["low"]):
-                axes.plot([row["low"], row["high"]], [height, height], color=colour, lw=2.2)
-            axes.plot(row["mean"], height, marker, color=colour, ms=6, mec="white")
+                axes.plot([row["low"], row["high"]], [height, height], color=colour, lw=2.2 if certain else 1.2)
+            edge = {"mec": "white"} if certain else {"mfc": "white"}
+            axes.plot(row["mean"], height, marker, color=colour, ms=6, **edge)
             end = row["mean"] if math.isnan(row["high"]) else row["high"]
             axes.annotate(
-                f"{row['mean']:+.3f}" if sign else f"{row['mean']:.3f}",
+                f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" if tested else f"{row['mean']:.3f}",
                 (end, height),
                 (5, 0),
                 textcoords="offset points",
@@ -80,6 +86,10 @@ def _draw_rows(axes, tables, series, sign=False):
     axes.set_ylim(len(tables) - 0.45, -0.55)
     axes.grid(axis="x")
     axes.margins(x=0.08)
+    if tested:
+        # Room for the p-value beside the longest interval.
+        left, right = axes.get_xlim()
+        axes.set_xlim(left, right + 0.12 * (right - left))
 
 
 def _name_rows(axes, names):

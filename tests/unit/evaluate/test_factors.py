@@ -4,7 +4,7 @@ import pytest
 
 from fercv.data.tables import FACTOR_EFFECTS, FACTORS
 from fercv.evaluate import factors
-from fercv.evaluate.intervals import corrected_interval
+from fercv.evaluate.intervals import corrected_interval, holm
 
 FOLDS = ("00", "01", "02")
 # Accuracy in validation: 0.5, plus 0.1 with augmentation, plus 0.02 with dropout, and an interaction of 0.04.
@@ -77,6 +77,15 @@ def test_an_effect_has_the_interval_of_its_folds():
     effect = effects[(effects["factor"] == "augmentation") & (effects["measure"] == "validation")].iloc[0]
     _, _, low, high, p_value = corrected_interval(np.array([0.15, 0.12, 0.12]), -1, 1)
     assert effect[["low", "high", "p_value"]].tolist() == pytest.approx([low, high, p_value])
+
+
+def test_the_p_values_of_all_effects_are_adjusted_together():
+    last = last_epochs()
+    last += np.random.default_rng(0).normal(0, 0.01, last.shape)
+    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    assert len(effects) == 10
+    assert effects["p_adjusted"].min() == pytest.approx(10 * effects["p_value"].min())
+    np.testing.assert_array_equal(effects["p_adjusted"], holm(effects["p_value"].to_numpy()))
 
 
 def test_models_of_different_architectures_are_no_pair():

@@ -7,7 +7,10 @@ from drawings import texts_of
 
 from fercv.data.tables import FACTOR_EFFECTS
 from fercv.evaluate.factors import factor_effects, factor_table, last_epochs, level_table
+from fercv.figures.evaluate import p_value_in_words
 from fercv.figures.factors import curves_figure, effects_figure
+
+SHOWN = ("validation", "validation_minus_training", "validation_minus_clean_training")
 
 
 def tables(levels, architectures, folds=3):
@@ -40,8 +43,20 @@ def test_each_model_stands_with_its_settings_and_each_effect_with_its_levels():
     assert {"augmentation\noff → on", "dropout\n0 → 0.5"} <= set(texts)
     means = factors.loc[factors["measure"].isin(["training", "clean_training", "validation"]), "mean"]
     assert {f"{mean:.3f}" for mean in means} <= set(texts)
-    shown = effects["measure"].isin(["validation", "validation_minus_training", "validation_minus_clean_training"])
-    assert {f"{mean:+.3f}" for mean in effects.loc[shown, "mean"]} <= set(texts)
+    shown = effects[effects["measure"].isin(SHOWN)]
+    assert {f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" for _, row in shown.iterrows()} <= set(texts)
+
+
+def test_a_change_that_may_be_chance_is_hollow():
+    factors, effects = factorial()
+    real = (effects["factor"] == "augmentation") & (effects["measure"] == "validation")
+    figure = effects_figure(
+        factors, effects.assign(p_adjusted=np.where(real, 0.049, 0.05)), ["augmentation"], "Settings"
+    )
+    markers = [line for line in figure.axes[1].lines if len(line.get_xdata()) == 1]
+    full = [line.get_xdata()[0] for line in markers if line.get_markerfacecolor() != "white"]
+    assert len(markers) == 2 * len(SHOWN) and full == effects.loc[real, "mean"].tolist()
+    assert not any(line.get_markerfacecolor() == "white" for line in figure.axes[0].lines)
 
 
 @pytest.mark.parametrize("folds", [1, 2])
