@@ -33,6 +33,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
+include: "rules/report.smk"
 
 
 ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
@@ -49,6 +50,7 @@ rule all:
         rules.data.input,
         rules.evaluate.input,
         rules.visualize.input,
+        rules.report.input,
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
 
 
