@@ -386,7 +386,8 @@ def layer_pictures():
 
 # The settings that the page of the report states, or that its captions name.
 SETTINGS_OF_REPORT = {
-    key: config[key] for key in ("experiment", "seed", "models", "data", "folds", "saliency", "filters", "feature_maps")
+    **{key: config[key] for key in ("experiment", "seed", "models", "folds", "saliency", "filters", "feature_maps")},
+    "data": {key: config["data"][key] for key in ("source", "classes")},
 }
 
 

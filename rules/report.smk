@@ -19,7 +19,7 @@ rule make_report:
             caption="../report/report.rst",
             # Snakemake sorts the categories by name: this one comes first.
             category="A page with all results",
-            labels={"figure": "all results on one page"},
+            labels={"page": "all results on one page"},
         ),
     log:
         f"{RESULTS}/logs/make_report.log",

@@ -7,7 +7,7 @@ import pytest
 from helpers import REPOSITORY
 
 SCRIPTS = REPOSITORY / "scripts"
-STAGES = {"data", "train", "evaluate", "visualize"}
+STAGES = {"data", "train", "evaluate", "visualize", "report"}
 MODULES = {
     ".".join(path.relative_to(SCRIPTS).with_suffix("").parts): path
     for path in SCRIPTS.rglob("*.py")
@@ -53,13 +53,14 @@ def test_no_module_imports_itself_through_others():
 @pytest.mark.parametrize(
     ("lower", "higher"),
     [
-        ("data", {"engine", "nets", "train", "evaluate", "visualize", "figures"}),
-        ("nets", {"train", "evaluate", "visualize", "figures"}),
-        ("evaluate", {"engine", "nets", "train", "visualize", "figures"}),
-        ("train", {"visualize", "figures"}),
-        ("visualize", {"train", "evaluate", "figures"}),
-        ("figures", {"data", "engine", "nets", "train", "evaluate", "visualize"}),
-        ("engine", {"data", "nets", "train", "evaluate", "visualize", "figures"}),
+        ("data", {"engine", "nets", "train", "evaluate", "visualize", "figures", "report"}),
+        ("nets", {"train", "evaluate", "visualize", "figures", "report"}),
+        ("evaluate", {"engine", "nets", "train", "visualize", "figures", "report"}),
+        ("train", {"visualize", "figures", "report"}),
+        ("visualize", {"train", "evaluate", "figures", "report"}),
+        ("figures", {"data", "engine", "nets", "train", "evaluate", "visualize", "report"}),
+        ("engine", {"data", "nets", "train", "evaluate", "visualize", "figures", "report"}),
+        ("report", {"engine", "nets", "train", "evaluate", "visualize", "figures"}),
     ],
 )
 def test_arrows_run_one_way(lower, higher):

@@ -187,10 +187,7 @@ SECTIONS = (
                 "Measures on the held-out images",
                 "Single stands for the models of the folds, each alone; ensemble for the mean of their probabilities; "
                 "difference for ensemble minus single.",
-                (
-                    *("usage", "images", "predictions", "measure", "value", "low", "high"),
-                    *("standard_deviation", "minimum", "maximum", "rows"),
-                ),
+                ("usage", "images", "predictions", "measure", "value", "low", "high", "standard_deviation", "rows"),
             ),
         ),
     ),
