@@ -34,6 +34,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 include: "rules/predict.smk"
+include: "rules/report.smk"
 
 
 ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
@@ -51,6 +52,7 @@ rule all:
         rules.data.input,
         rules.evaluate.input,
         rules.visualize.input,
+        rules.report.input,
         expand(f"{MODEL_RESULTS}/architecture.txt", model=MODELS),
         NEW_IMAGES_FILES if config["new_images"] else [],
 

@@ -15,6 +15,7 @@ from snakemake.settings.types import RerunTrigger
 from fercv.data.groups import fold_files
 from fercv.data.sources import source_digest, source_files
 from fercv.nets.architectures import width_of
+from fercv.report.sections import captions, shown_files
 from fercv.workflow.codedigest import code_digest
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import digest_of, file_digest
@@ -429,3 +430,27 @@ PICTURES = {
     "filters": layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
     "feature_maps": layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
 }
+
+
+# The settings that the page of the report states, or that its captions name.
+SETTINGS_OF_REPORT = {
+    **{key: config[key] for key in ("experiment", "seed", "models", "folds", "saliency", "filters", "feature_maps")},
+    "data": {key: config["data"][key] for key in ("source", "classes")},
+}
+
+
+def shown_on_page(*stages):
+    """Paths of the files that the page of the report shows: some of those that the targets of the stages ask for."""
+    made = [path.removeprefix(f"{RESULTS}/") for stage in stages for path in stage.input]
+    return [f"{RESULTS}/{file}" for file in shown_files(made, MODELS)]
+
+
+@told
+def templates_of_report(wildcards):
+    """Digest of the files that the page of the report is filled into.
+
+    They are no inputs: then the page would be made again where the repository has moved to another folder.
+    """
+    names = ["page.html.jinja", "page.css", "page.js", *(f"{name}.rst" for name in captions())]
+    contents = [file_digest(Path(workflow.basedir, "report", name)) for name in names]
+    return as_planned("templates of the report", digest_of(contents), workflow.remote_exec)

@@ -130,7 +130,7 @@ rule audit_data:
         samples=rules.prepare_dataset.output.samples,
         folds=rules.assign_folds.output.folds,
     output:
-        audit=f"{RESULTS}/data/audit.csv",
+        audit=report(f"{RESULTS}/data/audit.csv", category="Tables", labels={"table": "findings of the audit"}),
     log:
         f"{RESULTS}/logs/audit_data.log",
     benchmark:

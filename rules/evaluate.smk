@@ -72,7 +72,11 @@ rule pool_confusion:
     input:
         predictions=every_fold("predictions.csv"),
     output:
-        matrix=f"{MODEL_RESULTS}/confusion_matrix.csv",
+        matrix=report(
+            f"{MODEL_RESULTS}/confusion_matrix.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "confusion matrix"},
+        ),
     log:
         f"{RESULTS}/logs/pool_confusion/{{model}}.log",
     benchmark:
@@ -121,11 +125,29 @@ rule score_model:
         matrix=rules.pool_confusion.output.matrix,
         groups=rules.assign_folds.output.groups,
     output:
-        metrics=f"{MODEL_RESULTS}/metrics.csv",
-        summary=f"{MODEL_RESULTS}/summary.csv",
-        pooled=f"{MODEL_RESULTS}/pooled_metrics.csv",
-        per_class=f"{MODEL_RESULTS}/per_class.csv",
-        calibration=f"{MODEL_RESULTS}/calibration.csv",
+        metrics=report(
+            f"{MODEL_RESULTS}/metrics.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "measures of each fold"},
+        ),
+        summary=report(
+            f"{MODEL_RESULTS}/summary.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "measures over the folds"},
+        ),
+        pooled=report(
+            f"{MODEL_RESULTS}/pooled_metrics.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "measures of all folds together"},
+        ),
+        per_class=report(
+            f"{MODEL_RESULTS}/per_class.csv", category="Tables", labels={"model": "{model}", "table": "each class"}
+        ),
+        calibration=report(
+            f"{MODEL_RESULTS}/calibration.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "bins of confidence"},
+        ),
     log:
         f"{RESULTS}/logs/score_model/{{model}}.log",
     benchmark:
@@ -175,7 +197,11 @@ rule list_misclassified:
         predictions=every_fold("predictions.csv"),
         samples=rules.prepare_dataset.output.samples,
     output:
-        misclassified=f"{MODEL_RESULTS}/misclassified.csv",
+        misclassified=report(
+            f"{MODEL_RESULTS}/misclassified.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "all mistakes"},
+        ),
     log:
         f"{RESULTS}/logs/list_misclassified/{{model}}.log",
     benchmark:
@@ -225,7 +251,11 @@ rule find_label_issues:
         predictions=every_fold("predictions.csv"),
         samples=rules.prepare_dataset.output.samples,
     output:
-        issues=f"{MODEL_RESULTS}/label_issues.csv",
+        issues=report(
+            f"{MODEL_RESULTS}/label_issues.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "suspicious labels"},
+        ),
     log:
         f"{RESULTS}/logs/find_label_issues/{{model}}.log",
     benchmark:
@@ -247,7 +277,9 @@ rule rank_label_issues:
         issues=expand(rules.find_label_issues.output.issues, model=MODELS),
         predictions=expand(fold_file("predictions.csv"), model=MODELS, fold=FOLDS),
     output:
-        ranking=f"{RESULTS}/label_issues.csv",
+        ranking=report(
+            f"{RESULTS}/label_issues.csv", category="Tables", labels={"table": "suspicious labels, all models"}
+        ),
     log:
         f"{RESULTS}/logs/rank_label_issues.log",
     benchmark:
@@ -295,7 +327,7 @@ rule compare_models:
     input:
         metrics=expand(rules.score_model.output.metrics, model=MODELS),
     output:
-        comparison=f"{RESULTS}/comparison.csv",
+        comparison=report(f"{RESULTS}/comparison.csv", category="Tables", labels={"table": "comparison of the models"}),
     log:
         f"{RESULTS}/logs/compare_models.log",
     benchmark:
@@ -381,7 +413,7 @@ rule measure_leakage:
         samples=rules.prepare_dataset.output.samples,
         groups=rules.assign_folds.output.groups,
     output:
-        leakage=f"{RESULTS}/leakage.csv",
+        leakage=report(f"{RESULTS}/leakage.csv", category="Tables", labels={"table": "what leaks are worth"}),
     log:
         f"{RESULTS}/logs/measure_leakage.log",
     benchmark:
@@ -463,7 +495,11 @@ rule score_held_out:
         probabilities=rules.predict_held_out.output.probabilities,
         groups=rules.assign_folds.output.groups,
     output:
-        metrics=f"{MODEL_RESULTS}/held_out_metrics.csv",
+        metrics=report(
+            f"{MODEL_RESULTS}/held_out_metrics.csv",
+            category="Tables",
+            labels={"model": "{model}", "table": "measures on the held-out images"},
+        ),
     log:
         f"{RESULTS}/logs/score_held_out/{{model}}.log",
     benchmark:
@@ -512,8 +548,10 @@ rule compare_factors:
     input:
         histories=expand(fold_file("history.csv"), model=MODELS, fold=FOLDS),
     output:
-        factors=f"{RESULTS}/factors.csv",
-        effects=f"{RESULTS}/factor_effects.csv",
+        factors=report(f"{RESULTS}/factors.csv", category="Tables", labels={"table": "accuracies by setting"}),
+        effects=report(
+            f"{RESULTS}/factor_effects.csv", category="Tables", labels={"table": "what each setting changes"}
+        ),
     log:
         f"{RESULTS}/logs/compare_factors.log",
     benchmark:

@@ -75,7 +75,7 @@ def contents(workflow: Workflow) -> dict[str, bytes]:
     return {
         str(name): path.read_bytes()
         for name, path in files.items()
-        if name.parts[1] not in ("logs", "benchmarks") and name.name != "timing.csv"
+        if name.parts[1] not in ("logs", "benchmarks") and name.name not in ("timing.csv", "report.html")
     }
 
 

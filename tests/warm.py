@@ -31,7 +31,18 @@ SERVER.set_forkserver_preload(["snakemake.cli", "jsonschema", "warm"])
 # Where the jobs' process listens. A job's command runs CLIENT, which hands the job over.
 SOCKET = "FERCV_WARM_JOBS"
 CLIENT = Path(__file__).with_name("warm_job.py")
-OF_JOBS = ("tensorflow", "keras", "pandas", "matplotlib.figure", "sklearn.metrics", "scipy.stats", "PIL.Image", "rich")
+OF_JOBS = (
+    "tensorflow",
+    "keras",
+    "pandas",
+    "matplotlib.figure",
+    "sklearn.metrics",
+    "scipy.stats",
+    "PIL.Image",
+    "rich",
+    "jinja2",
+    "docutils.core",
+)
 
 
 def run_snakemake(

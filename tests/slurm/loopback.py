@@ -96,7 +96,7 @@ class Project:
         return {
             str(name): path.read_bytes()
             for name, path in found.items()
-            if name.parts[0] not in ("logs", "benchmarks") and name.name != "timing.csv"
+            if name.parts[0] not in ("logs", "benchmarks") and name.name not in ("timing.csv", "report.html")
         }
 
     def trained(self):

@@ -41,6 +41,7 @@ ALL = {
     "plot_filters": 2,
     "compute_feature_maps": 1,
     "plot_feature_maps": 1,
+    "make_report": 1,
 }
 # These are made only for an experiment that trains a model on random folds, too.
 OF_LEAKAGE = {"assign_random_folds", "measure_leakage", "plot_leakage"}
@@ -76,6 +77,7 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
         ("fc/held_out_metrics.csv", DATA | {"train_fold": 20, "predict_held_out": 1, "score_held_out": 1}),
         ("data/audit.png", DATA | {"audit_data": 1, "plot_audit": 1}),
         ("data/samples.png", {"prepare_dataset": 1, "plot_samples": 1}),
+        ("report.html", {rule: count for rule, count in ALL.items() if rule != "all"}),
         ("fc/architecture.txt", {"summarize_architecture": 1}),
     ],
 )
@@ -325,7 +327,7 @@ def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster()
         "ascend_filters", "compute_feature_maps", "prepare_new_images", "predict_new_images",
     }  # fmt: skip
     # These have no script, so Snakemake runs them locally.
-    assert targets == {"data", "train", "evaluate", "visualize", "new_images"}
+    assert targets == {"data", "train", "evaluate", "visualize", "new_images", "report"}
 
 
 # {function of rules/common.smk: (the function of the code that looks up names, a name that it finds)}

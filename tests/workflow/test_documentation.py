@@ -205,6 +205,7 @@ def follow_readme(folder: Path) -> None:
 
 
 PICTURES = ("accuracy", "confusion_matrix", "misclassified", "calibration", "held_out", "saliency")  # of every model
+TABLES = ("metrics", "per_class", "calibration", "misclassified", "label_issues")  # that only Snakemake's report takes
 
 
 def write_results(results: Path) -> None:
@@ -212,7 +213,12 @@ def write_results(results: Path) -> None:
     pictures = ["data/samples.png", "data/audit.png", "comparison.png", "label_issues.png"]
     pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
-    for name in pictures:
+    for name in [
+        *pictures,
+        "report.html",
+        "data/audit.csv",
+        *(f"{model}/{name}.csv" for model in MODELS for name in TABLES),
+    ]:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / "docs" / "images" / "samples.png", results / name)
     for model in MODELS:

@@ -333,6 +333,21 @@ def test_every_picture_is_there_and_of_a_readable_size(results):
         assert 300 <= height <= 4000
 
 
+def test_the_page_shows_every_picture_and_links_every_file_that_it_names(results):
+    page = (results / "report.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'href="([^"#][^"]*)"', page)) - {"data:,"}
+    assert [link for link in links if not (results / link).exists()] == []
+    assert {str(path.relative_to(results)) for path in results.rglob("*.png")} <= links
+    tables = {str(path.relative_to(results)) for path in results.rglob("*.csv") if "folds" not in path.parts}
+    # The predictions are no tables to read. The effects of factors are none in this experiment.
+    assert {name for name in tables - links if "held_out_predictions" not in name} <= {
+        "cnn/label_issues.csv",
+        "fc/label_issues.csv",
+    }
+    mean = read_table(results / "cnn" / "summary.csv", SUMMARY).set_index("measure").loc["accuracy", "mean"]
+    assert f"is {mean:.3f} (" in page or f"and {mean:.3f} (" in page
+
+
 def test_the_summary_is_keras_own(results):
     text = (results / "fc" / "architecture.txt").read_text(encoding="utf-8")
     assert "dense_21" in text

@@ -58,7 +58,10 @@ def test_the_end_says_where_the_results_are_how_good_they_are_and_what_is_left_o
     assert re.fullmatch(
         r"Accuracy over 2 folds, with its 95 % interval: fc [01]\.\d{3} \([-.\d]+ to [-.\d]+\)\.", accuracy
     )
-    assert "--report report.html" in report
+    assert report == "results/mine/report.html shows all of them on one page: open it in a browser."
+    assert "<title>mine: the results</title>" in (workflow.folder / "results/mine/report.html").read_text(
+        encoding="utf-8"
+    )
     said = [line.split(",")[0] for line in done.stderr.splitlines() if line.startswith("fc fold")]
     assert [re.sub(r"\d+ s$", "1 s", line) for line in sorted(said)] == [
         "fc fold 00: 2 epochs in 1 s", "fc fold 01: 2 epochs in 1 s"

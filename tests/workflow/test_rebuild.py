@@ -45,10 +45,11 @@ PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filt
 PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1, "plot_label_issues": 1}
 PLOTS |= {"plot_calibration": 2}
 PLOTS |= {"plot_audit": 1}
+PAGE = {"make_report": 1}
 AUDIT = {"audit_data": 1, "plot_audit": 1}
-SALIENCY = {"compute_saliency": 2, "plot_saliency": 2}
-FILTERS = {"ascend_filters": 2, "plot_filters": 2}
-COMPARISON = {"compare_models": 1, "plot_comparison": 1}
+SALIENCY = {"compute_saliency": 2, "plot_saliency": 2} | PAGE
+FILTERS = {"ascend_filters": 2, "plot_filters": 2} | PAGE
+COMPARISON = {"compare_models": 1, "plot_comparison": 1} | PAGE
 LABEL_RANKING = {"rank_label_issues": 1, "plot_label_issues": 1}
 # What follows from the folds of one model, and of both.
 OF_FC = COMPARISON | LABEL_RANKING | {
@@ -347,8 +348,8 @@ def test_asking_for_other_threads_and_memory_reruns_nothing(project):
 CODE = {
     "saliency": ("fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
     "ascent": ("fercv/visualize/filters.py", r"step_size \* unit_rms", "2 * step_size * unit_rms", FILTERS),
-    "every figure": ("fercv/figures/drawing.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS),
-    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* len", "0.9 * len", {"plot_confusion": 2}),
+    "every figure": ("fercv/figures/drawing.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS | PAGE),
+    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* len", "0.9 * len", {"plot_confusion": 2} | PAGE),
     "one architecture": (
         "fercv/nets/architectures.py",
         r"\[2000\] \* 6",
@@ -369,8 +370,8 @@ CODE = {
         {"score_model": 2, "plot_accuracy": 2, "plot_calibration": 2, "score_held_out": 2, "plot_held_out": 2}
         | COMPARISON,
     ),
-    "audit": ("fercv/data/audit.py", r"NEAR = 40", "NEAR = 30", AUDIT),
-    "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1}),
+    "audit": ("fercv/data/audit.py", r"NEAR = 40", "NEAR = 30", AUDIT | PAGE),
+    "a script": ("plot_samples.py", r"First samples", "Some samples", {"plot_samples": 1} | PAGE),
     "drawing faces": ("fercv/data/painter.py", r"SUPERSAMPLING = \d", "SUPERSAMPLING = 9", {}),
     "reading data": ("fercv/data/csv_rows.py", r"CHUNK_ROWS = 2048", "CHUNK_ROWS = 1024", EVERYTHING),
 }
@@ -480,6 +481,29 @@ def test_a_new_way_of_saving_reruns_what_saves_models(project):
     assert project.jobs() == {"train_fold": 6} | OF_BOTH
 
 
+# The page of the report.
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs"),
+    [("page.html.jinja", PAGE), ("page.css", PAGE), ("page.js", PAGE), ("held_out.rst", PAGE), ("workflow.rst", {})],
+)
+def test_a_changed_template_or_caption_makes_the_page_again(project, name, jobs):
+    path = project.folder / "report" / name
+    path.write_bytes(path.read_bytes())
+    assert project.jobs() == {}
+    project.edit(f"report/{name}", r"\Z", " ")
+    assert project.jobs() == jobs
+
+
+def test_what_the_page_takes_from_a_fold_makes_it_again(project):
+    name = "results/rebuilt/fc/folds/01/timing.csv"
+    project.edit(name, r"\n1,[^,]+,", "\n1,9.5,")
+    assert project.jobs() == PAGE
+    project.snakemake()
+    assert project.jobs() == {}
+
+
 # Settings.
 
 
@@ -501,14 +525,14 @@ SETTINGS = {
     "ascent step": (lambda c: c["filters"].update(step_size=0.2), FILTERS),
     "image of the feature maps": (
         lambda c: c.update(feature_maps={"image": 4}),
-        {"compute_feature_maps": 1, "plot_feature_maps": 1},
+        {"compute_feature_maps": 1, "plot_feature_maps": 1} | PAGE,
     ),
-    "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1}),
+    "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1} | PAGE),
     "fewer folds": (lambda c: c["folds"].update(number=2), {"assign_folds": 1, "train_fold": 4} | AUDIT | OF_BOTH),
     "more folds": (lambda c: c["folds"].update(number=4), {"assign_folds": 1, "train_fold": 8} | AUDIT | OF_BOTH),
     "order of keys": (lambda c: c.update(data=dict(reversed(c["data"].items()))), {}),
     "blank images": (lambda c: c["data"].update(exclude_blank=False), EVERYTHING),
-    "held-out rows": (lambda c: c["data"].update(held_out=False), {}),
+    "held-out rows": (lambda c: c["data"].update(held_out=False), PAGE),
     "model added": (
         lambda c: c["models"].append("fc_dropout"),
         {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
@@ -566,7 +590,8 @@ def test_a_changed_setting_reruns_what_takes_it(project, case):
 def test_without_the_params_trigger_changed_settings_go_unseen_and_a_line_warns(project):
     """The control of the settings, with a profile as users write them."""
     for case, (change, _) in SETTINGS.items():
-        if "folds" not in case and "model" not in case:
+        # Other folds, models or held-out rows are other inputs, too.
+        if not re.search("folds|model|held-out", case):
             project.configure(change)
     profile = project.folder / "mine"
     profile.mkdir()
@@ -651,7 +676,7 @@ def test_without_checksums_the_same_content_counts_as_new(dated):
     without = ("--max-checksum-file-size", "0")
     os.utime(dated.folder / "results/rebuilt/data/images.npy")
     assert dated.jobs() == {}
-    assert dated.jobs(*without) == {"plot_samples": 1, "plot_misclassified": 2, "plot_label_issues": 1} | AUDIT
+    assert dated.jobs(*without) == {"plot_samples": 1, "plot_misclassified": 2, "plot_label_issues": 1} | AUDIT | PAGE
 
 
 def test_after_a_rerun_new_times_rerun_nothing(project):
@@ -701,7 +726,7 @@ def test_without_the_kept_copies_the_same_mistake_retrains_everything(project):
 
 def test_data_made_again_with_the_same_outcome_retrain_nothing(project):
     assert project.jobs("--forcerun", "prepare_dataset") == DATA | OF_SAMPLES
-    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1} | AUDIT | OF_GROUPS
+    assert project.jobs("--forcerun", "assign_folds") == {"assign_folds": 1} | AUDIT | OF_GROUPS | PAGE
     project.snakemake("--forcerun", "prepare_dataset")
     assert project.jobs() == {}
     # A setting that is changed at the same time still counts.
@@ -843,7 +868,7 @@ def test_a_deleted_model_is_trained_again_only_when_it_is_needed(project):
     assert project.jobs() == {}
     assert project.jobs(model) == {"train_fold": 1}
     (project.folder / "results/rebuilt/cnn/saliency.png").unlink()
-    assert project.jobs() == {"plot_saliency": 1}
+    assert project.jobs() == {"plot_saliency": 1} | PAGE
     (project.folder / "results/rebuilt/cnn/saliency.npz").unlink()
     assert project.jobs("results/rebuilt/cnn/saliency.png") == {
         "train_fold": 1, "compute_saliency": 1, "plot_saliency": 1

@@ -95,7 +95,7 @@ class Ending:
             scores = [accuracy(self.directory / results / model / "summary.csv") for model in config["models"]]
             named = [f"{model} {score}" for model, score in zip(config["models"], scores, strict=True) if score]
             lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {', '.join(named)}."] if named else []
-            lines += ["To see all pictures on one page, add `--report report.html` to the same command."]
+            lines += [f"{results / 'report.html'} shows all of them on one page: open it in a browser."]
         old = leftovers(self.directory, results, config["models"], folds, pictures)
         if old:
             more = f" and {len(old) - LONGEST} more" if len(old) > LONGEST else ""
