@@ -318,11 +318,11 @@ FILTER_CHECKS = {
     "percentile": Kind("float64", 0, 100),
     "deviations": Kind("float64"),
     "other_filter": COUNT,
-    "match": Kind("float64", -1.001, 1.001),
+    "match": Kind("float64", -1, 1),
     "other_percentile": Kind("float64", 0, 100),
     "other_deviations": Kind("float64"),
     "high_frequency": SHARE,
-    "mean_face": Kind("float64", -1.001, 1.001),
+    "mean_face": Kind("float64", -1, 1),
 }
 # M/feature_map_checks.csv, for each layer, each of its maps, and weights as trained or drawn at random, a row. It says
 # how well the map tells a part of the face from the rest, as area under the ROC curve. These are missing where the

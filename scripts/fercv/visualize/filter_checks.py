@@ -64,7 +64,7 @@ def match_filters(activations: np.ndarray, others: np.ndarray) -> tuple[np.ndarr
 
 def correlations(activations: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Correlation of columns of equal numbers, float (images, n) both: float64 (n,); 0 for constant columns."""
-    return (_unit(activations) * _unit(others)).sum(axis=0)
+    return (_unit(activations) * _unit(others)).sum(axis=0).clip(-1, 1)
 
 
 def _unit(activations: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def high_frequency_share(images: np.ndarray) -> np.ndarray:
     energies = np.abs(np.fft.fft2(images - images.mean(axis=(1, 2), keepdims=True))) ** 2
     total = energies.sum(axis=(1, 2))
     high = energies[:, spatial_frequencies(*images.shape[1:]) > 0.25].sum(axis=1)
-    return np.divide(high, total, out=np.zeros(len(images)), where=total > 0)
+    return np.divide(high, total, out=np.zeros(len(images)), where=total > 0).clip(max=1)
 
 
 def correlation_with(image: np.ndarray, images: np.ndarray) -> np.ndarray:
