@@ -235,7 +235,8 @@ DRAWINGS = {
     "filter checks, one image of long names": lambda: filter_checks_of(1, [name[:13] for name in VERY_LONG_NAMES[:12]]),
     "feature map checks": lambda: feature_map_checks_of(2, EMOTIONS),
     "feature map checks, no layer": lambda: feature_map_checks_of(0, EMOTIONS[:2]),
-    "feature map checks, four layers": lambda: feature_map_checks_of(4, [name[:12] for name in LONG_NAMES[:3]]),
+    "feature map checks, one layer": lambda: feature_map_checks_of(1, EMOTIONS),
+    "feature map checks, three layers": lambda: feature_map_checks_of(3, [name[:12] for name in LONG_NAMES[:3]]),
     "feature maps": lambda: visualize.feature_maps_figure(
         random_images(1)[0], np.random.default_rng(1).random((3, 3, 100)), "Feature maps of layer conv2_pool"
     ),

@@ -21,6 +21,7 @@ from fercv.figures.drawing import (
     set_heading,
     set_note,
     shortened,
+    wrapped,
 )
 
 
@@ -132,7 +133,7 @@ def filter_checks_figure(groups, row_names, title, note):
     """
     height, width = groups[0][2].shape[2:]
     rows = len(row_names)
-    figure = Figure(figsize=(WIDTH, 2 + 1.3 * rows * height / width))
+    figure = Figure(figsize=(WIDTH, 3 + 1.3 * rows * height / width))
     all_axes = figure.subplots(1, len(groups), width_ratios=[len(names) for _, names, _, _ in groups])
     for axes, (heading, names, images, texts) in zip(all_axes, groups, strict=True):
         columns = len(names)
@@ -141,7 +142,7 @@ def filter_checks_figure(groups, row_names, title, note):
         _set_texts(axes, centres, np.swapaxes(texts, 0, 1).ravel(), height / width)
         axes.set_xticks(centres[:columns, 0], names)
         axes.xaxis.tick_top()
-        axes.set_title(heading, loc="center")
+        axes.set_title(wrapped(heading, 11 * columns), loc="center")
         if axes is all_axes[0]:
             axes.set_yticks(centres[::columns, 1], row_names)
     set_heading(figure, title)
@@ -157,19 +158,23 @@ def feature_map_checks_figure(images, image_names, groups, title, note):
     Args:
         images: (n, h, w), grey values as uint8, or as float in [0, 1].
         image_names: the names of the n rows.
-        groups: of each group of columns its heading, the names of its maps, and the maps as float (maps, n, rows,
-            columns). All maps of a group are on one scale, from the lowest to the highest value.
+        groups: of each group of columns its heading, the names of its maps, at most 3, and the maps as float (maps, n,
+            rows, columns). Four groups stand in a row. All maps of a group are on one scale, from the lowest to the
+            highest value.
         title: heading of the figure.
         note: how to read it.
     """
     number, height, width = images.shape
-    columns = [1, *(len(names) for _, names, _ in groups)]
-    figure = Figure(figsize=(WIDTH, 2 + number * height / width))
-    all_axes = figure.subplots(1, len(columns), width_ratios=columns, squeeze=False)[0]
-    centres = draw_tiles(all_axes[0], grey(images), 1, gap=0.06, colour_map="gray")
-    all_axes[0].set_yticks(centres[:, 1], image_names)
-    all_axes[0].set_title("Given image", loc="center")
-    for axes, (heading, names, maps) in zip(all_axes[1:], groups, strict=True):
+    in_a_row = min(4, len(groups))
+    columns = [1, *[3] * in_a_row]
+    rows = max(1, math.ceil(len(groups) / 4))
+    figure = Figure(figsize=(WIDTH, 1.5 + rows * (1 + number * height / width * WIDTH / (sum(columns) + 1))))
+    all_axes = figure.subplots(rows, len(columns), width_ratios=columns, squeeze=False)
+    for axes in all_axes[:, 0]:
+        centres = draw_tiles(axes, grey(images), 1, gap=0.06, colour_map="gray")
+        axes.set_yticks(centres[:, 1], image_names)
+        axes.set_title("Image", loc="center")
+    for axes, (heading, names, maps) in zip(all_axes[:, 1:].flat, groups, strict=False):
         tiles = np.swapaxes(maps, 0, 1).reshape(-1, *maps.shape[2:])
         extent = tiles.max() - tiles.min()
         tiles = (tiles - tiles.min()) / (extent if extent > 0 else 1)
@@ -177,9 +182,11 @@ def feature_map_checks_figure(images, image_names, groups, title, note):
         axes.set_xticks(centres[: len(names), 0], names, fontsize=7)
         axes.xaxis.tick_top()
         axes.set_title(heading, loc="center")
+    for axes in all_axes[:, 1:].flat[len(groups) :]:
+        axes.set_axis_off()
     set_heading(figure, title)
     set_figure_note(figure, note)
-    close_slack(figure, *all_axes)
+    close_slack(figure, *all_axes[0, : 1 + len(groups)])
     return figure
 
 
