@@ -1,6 +1,5 @@
 """The stage `visualize` looks into the trained models. Some rules compute, and other rules draw the results."""
 
-
 CHECKED_MODELS = [model for model in MODELS if layers_to_check(model)]
 
 
