@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+LAYER_CHECKS = [f"{checks}.{ending}" for checks in ("filter_checks", "feature_map_checks") for ending in ("npz", "csv")]
 # rule: (inputs, outputs), of one job; {model} and {fold} are wildcards, FOLDS and MODELS stand for all of them.
 BARE_RULES = {
     "prepare_dataset": ([], ["data/images.npy", "data/samples.csv"]),
@@ -69,6 +70,20 @@ BARE_RULES = {
         ["{model}/feature_maps_{layer}.npz"],
     ),
     "plot_feature_maps": (["{model}/feature_maps_{layer}.npz"], ["{model}/feature_maps_{layer}.png"]),
+    "check_layers": (
+        [
+            "{model}/folds/00/model.keras",
+            "{model}/folds/01/model.keras",
+            "data/images.npy",
+            "data/samples.csv",
+            "data/folds.csv",
+        ],
+        [f"{{model}}/{name}" for name in LAYER_CHECKS],
+    ),
+    "plot_layer_checks": (
+        [f"{{model}}/{name}" for name in LAYER_CHECKS],
+        ["{model}/filter_checks.png", "{model}/feature_map_checks.png"],
+    ),
 }
 BARE_HEAD = """
 MODELS = ["cnn", "fc", "fc_dropout"]
@@ -92,6 +107,7 @@ rule all:
         "results/cnn/filters_conv2_pool.png",
         "results/cnn/filters_block4_pool.png",
         "results/cnn/feature_maps_conv2_pool.png",
+        "results/cnn/filter_checks.png",
 """
 
 

@@ -124,6 +124,11 @@ def models_with(block):
     return one_of([model for model in MODELS if layers_of(model, block)])
 
 
+def layers_to_check(model):
+    """The layers whose filters and feature maps are checked: those of which pictures are made."""
+    return list(dict.fromkeys([*layers_of(model, "filters"), *layers_of(model, "feature_maps")]))
+
+
 def fold_file(name, block=None):
     """Path of a file of one fold: the fold that a block of the config names, or without a block the wildcard {fold}."""
     return f"{MODEL_RESULTS}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
@@ -142,6 +147,12 @@ def model_with_layer(block):
         return fold_file("model.keras", block).format(model=wildcards.model)
 
     return trained_model
+
+
+@told
+def checked_layers(wildcards):
+    """The layers of the wildcards' model whose filters and feature maps are checked."""
+    return layers_to_check(wildcards.model)
 
 
 @told

@@ -2,6 +2,7 @@
 
 
 rule report:
+    "The page with all results."
     input:
         f"{RESULTS}/report.html",
 

@@ -1,5 +1,7 @@
 """The stage `visualize` looks into the trained models. Some rules compute, and other rules draw the results."""
 
+CHECKED_MODELS = [model for model in MODELS if layers_to_check(model)]
+
 
 rule visualize:
     "All pictures of what the models look at: saliency, filters, feature maps."
@@ -9,6 +11,12 @@ rule visualize:
         layer_pictures(),
         layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.npz", "filters"),
         layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz", "feature_maps"),
+        expand(
+            f"{MODEL_RESULTS}/{{checks}}.{{ending}}",
+            model=CHECKED_MODELS,
+            checks=["filter_checks", "feature_map_checks"],
+            ending=["npz", "csv", "png"],
+        ),
 
 
 rule compute_saliency:
@@ -182,3 +190,81 @@ rule plot_feature_maps:
         "Draw the feature maps of {wildcards.layer} of {wildcards.model}"
     script:
         "../scripts/plot_feature_maps.py"
+
+
+rule check_layers:
+    input:
+        model=fold_file("model.keras", "layer_checks"),
+        other=f"{MODEL_RESULTS}/folds/{FOLDS[(config['layer_checks']['fold'] + 1) % len(FOLDS)]}/model.keras",
+        images=data_file("images.npy", "check_layers"),
+        samples=data_file("samples.csv", "check_layers"),
+        folds=folds_of_model("check_layers"),
+        truth=data_file("truth.npz", "check_layers") if BUILT_IN else [],
+    output:
+        filters=f"{MODEL_RESULTS}/filter_checks.npz",
+        filters_table=f"{MODEL_RESULTS}/filter_checks.csv",
+        maps=f"{MODEL_RESULTS}/feature_map_checks.npz",
+        maps_table=f"{MODEL_RESULTS}/feature_map_checks.csv",
+    log:
+        f"{RESULTS}/logs/check_layers/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_layers/{{model}}.jsonl"
+    wildcard_constraints:
+        model=one_of(CHECKED_MODELS),
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        layer_checks=config["layer_checks"],
+        layers=checked_layers,
+        ascent={key: config["filters"][key] for key in ("step_size", "batch_size")},
+        classes=CLASSES,
+        seed=config["seed"],
+        architecture=architecture,
+        made_from=digest_of_models_folds,
+        code=code("check_layers"),
+    message:
+        "Check what filters and feature maps of {wildcards.model} show"
+    script:
+        "../scripts/check_layers.py"
+
+
+rule plot_layer_checks:
+    input:
+        filters=rules.check_layers.output.filters,
+        filters_table=rules.check_layers.output.filters_table,
+        maps=rules.check_layers.output.maps,
+        maps_table=rules.check_layers.output.maps_table,
+    output:
+        filters=report(
+            f"{MODEL_RESULTS}/filter_checks.png",
+            caption="../report/filter_checks.rst",
+            category="Filters",
+            labels={"model": "{model}", "figure": "checks of filters and classes"},
+        ),
+        maps=report(
+            f"{MODEL_RESULTS}/feature_map_checks.png",
+            caption="../report/feature_map_checks.rst",
+            category="Feature maps",
+            labels={"model": "{model}", "figure": "checks of feature maps"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_layer_checks/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_layer_checks/{{model}}.jsonl"
+    wildcard_constraints:
+        model=one_of(CHECKED_MODELS),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        classes=CLASSES,
+        code=code("plot_layer_checks"),
+    message:
+        "Draw the checks of filters and feature maps of {wildcards.model}"
+    script:
+        "../scripts/plot_layer_checks.py"

@@ -45,6 +45,27 @@ def random_images(count, size=12):
     return np.random.default_rng(5).integers(0, 256, (count, size, size)).astype(np.uint8)
 
 
+def filter_checks_of(exciting, rows):
+    images = np.random.default_rng(6).normal(size=(3, len(rows), 12, 12))
+    texts = np.full((3, len(rows)), "100 %, +89 sd")
+    groups = [(f"{name} ascent from", ["noise", "grey", "mean face"], images, texts) for name in ("Plain", "Robust")]
+    real = random_images(exciting * len(rows)).reshape(exciting, len(rows), 12, 12)
+    names = [str(number + 1) for number in range(exciting)]
+    groups.append(("Real images that excite it most", names, real, texts[:exciting]))
+    return visualize.filter_checks_figure(groups, rows, "Filters and classes of cnn, checked", "How to read it. " * 20)
+
+
+def feature_map_checks_of(layers, rows):
+    generator = np.random.default_rng(7)
+    groups = [
+        (f"block{layer}_pool\n{weights} weights", ["10\nbrows\n0.69", "3\neyes\n0.86", "112\nmouth\n0.62"], maps)
+        for layer in range(layers)
+        for weights, maps in zip(("trained", "random"), generator.random((2, 3, len(rows), 3, 3)), strict=True)
+    ]
+    title = "Feature maps of cnn, checked"
+    return visualize.feature_map_checks_figure(random_images(len(rows)), rows, groups, title, "How to read it. " * 20)
+
+
 def accuracy_tables(folds, epochs):
     histories = pd.DataFrame(
         [
@@ -210,6 +231,12 @@ DRAWINGS = {
     "saliency, names of 77 characters": lambda: saliency_of(4, VERY_LONG_NAMES),
     "filters": lambda: visualize.filters_figure(random_images(64), "Filters of layer block4_pool (# Ascent Epoch 200)"),
     "filters, one": lambda: visualize.filters_figure(random_images(1), "Filters of layer block4_pool"),
+    "filter checks": lambda: filter_checks_of(3, ["block4_pool\n0", "angry"]),
+    "filter checks, one image of long names": lambda: filter_checks_of(1, [name[:13] for name in VERY_LONG_NAMES[:12]]),
+    "feature map checks": lambda: feature_map_checks_of(2, EMOTIONS),
+    "feature map checks, no layer": lambda: feature_map_checks_of(0, EMOTIONS[:2]),
+    "feature map checks, one layer": lambda: feature_map_checks_of(1, EMOTIONS),
+    "feature map checks, three layers": lambda: feature_map_checks_of(3, [name[:12] for name in LONG_NAMES[:3]]),
     "feature maps": lambda: visualize.feature_maps_figure(
         random_images(1)[0], np.random.default_rng(1).random((3, 3, 100)), "Feature maps of layer conv2_pool"
     ),

@@ -54,7 +54,7 @@ def test_tables_and_pictures_are_no_jobs_of_the_cluster(on_slurm):
     rules = {name.split()[0] for name in rules_of(jobs)}
     assert rules == {
         "prepare_dataset", "summarize_architecture", "train_fold", "compute_saliency", "ascend_filters",
-        "compute_feature_maps", "predict_held_out",
+        "compute_feature_maps", "check_layers", "predict_held_out",
     }  # fmt: skip
 
 

@@ -42,6 +42,8 @@ ALL = {
     "compute_feature_maps": 1,
     "plot_feature_maps": 1,
     "make_report": 1,
+    "check_layers": 1,
+    "plot_layer_checks": 1,
 }
 # These are made only for an experiment that trains a model on random folds, too.
 OF_LEAKAGE = {"assign_random_folds", "measure_leakage", "plot_leakage"}
@@ -70,6 +72,7 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
         ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
+        ("cnn/filter_checks.png", DATA | {"train_fold": 2, "check_layers": 1, "plot_layer_checks": 1}),
         (
             "comparison.png",
             DATA | {"train_fold": 60, "pool_confusion": 3, "score_model": 3, "compare_models": 1, "plot_comparison": 1},
@@ -102,15 +105,24 @@ def test_a_model_may_be_asked_for_unless_its_name_is_taken(workflow):
     assert jobs["train_fold"] == 20
     of_model = set(ALL) - {"all", "ascend_filters", "plot_filters", "compute_feature_maps", "plot_feature_maps"}
     of_model -= {"plot_samples", "audit_data", "plot_audit", "compare_models", "plot_comparison", "compare_ensembles"}
-    assert set(jobs) == of_model - {"rank_label_issues", "plot_label_issues"} | {"fc"}
+    of_model -= {"rank_label_issues", "plot_label_issues", "make_report", "check_layers", "plot_layer_checks"}
+    assert set(jobs) == of_model | {"fc"}
     overlay = {"models": ["saliency"], "definitions": {"saliency": {"architecture": "fc"}}}
     assert workflow.jobs("saliency", configfile=None, overlay=overlay)["saliency"] == 1
 
 
 def test_every_target_is_described(workflow):
     said = workflow.run("--list-target-rules", configfile=None).stdout
-    for target in ("all", "data", "train", "evaluate", "visualize", "new_images", "accuracy", "cnn", "fc_dropout"):
+    for target in ("all", "data", "train", "evaluate", "visualize", "report", "new_images", "accuracy", "cnn"):
         assert re.search(rf"^{target} \(.+\)$", said, re.MULTILINE), target
+
+
+def test_the_layers_of_which_there_are_pictures_are_checked_and_the_other_model_is_that_of_the_next_fold(workflow):
+    for overlay, folds in (({"layer_checks": {"fold": 19}}, {"19", "00"}), ({"filters": {"layers": []}}, {"00", "01"})):
+        output = workflow.run("results/demo/cnn/filter_checks.csv", "-n", configfile=None, overlay=overlay).stdout
+        assert set(re.findall(r"Train cnn on all folds but (\d+)", output)) == folds
+    none = {"filters": {"layers": []}, "feature_maps": {"layers": []}}
+    assert "check_layers" not in workflow.jobs(configfile=None, overlay=none)
 
 
 def test_factors_need_the_histories_alone(workflow):
@@ -163,6 +175,7 @@ def test_the_truth_is_known_of_the_built_in_faces_alone(workflow):
         "results/demo/cnn/folds/7/history.csv",
         "results/demo/cnn/filters_conv9_pool.png",
         "results/demo/fc/filters_conv2_pool.png",
+        "results/demo/fc/filter_checks.png",
         "results/dmeo/cnn/accuracy.png",
     ],
 )
@@ -313,7 +326,7 @@ def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
 def test_what_takes_data_files_has_the_digest_of_all_that_they_are_made_from():
     making, _ = rule_blocks()
     taking = {name: block for name, block in making.items() if "data_file(" in block or "folds_of_model(" in block}
-    assert {"train_fold", "predict_held_out", "compute_saliency", "compute_feature_maps"} <= set(taking)
+    assert {"train_fold", "predict_held_out", "compute_saliency", "compute_feature_maps", "check_layers"} <= set(taking)
     for name, block in taking.items():
         digest = "digest_of_models_folds" if "folds_of_model(" in block else "data_digest"
         assert f"made_from={digest}," in block
@@ -324,7 +337,7 @@ def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster()
     making, targets = rule_blocks()
     assert {name for name, block in making.items() if "    localrule: True\n" not in block} == {
         "prepare_dataset", "train_fold", "summarize_architecture", "predict_held_out", "compute_saliency",
-        "ascend_filters", "compute_feature_maps", "prepare_new_images", "predict_new_images",
+        "ascend_filters", "compute_feature_maps", "check_layers", "prepare_new_images", "predict_new_images",
     }  # fmt: skip
     # These have no script, so Snakemake runs them locally.
     assert targets == {"data", "train", "evaluate", "visualize", "new_images", "report"}

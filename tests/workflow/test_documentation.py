@@ -213,6 +213,7 @@ def write_results(results: Path) -> None:
     pictures = ["data/samples.png", "data/audit.png", "comparison.png", "label_issues.png"]
     pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
+    pictures += [f"cnn/{name}.png" for name in ("filter_checks", "feature_map_checks")]
     for name in [
         *pictures,
         "report.html",

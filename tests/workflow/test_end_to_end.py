@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import Workflow
+from sklearn.metrics import roc_auc_score
 
 from fercv.data.tables import (
     AUDIT,
@@ -20,6 +21,8 @@ from fercv.data.tables import (
     COMPARISON,
     FACTOR_EFFECTS,
     FACTORS,
+    FEATURE_MAP_CHECKS,
+    FILTER_CHECKS,
     FOLDS,
     HELD_OUT_METRICS,
     HELD_OUT_PREDICTIONS,
@@ -303,6 +306,47 @@ def test_feature_maps_are_those_of_the_layer(results):
         assert (saved["image"] == np.load(results / "data" / "images.npy")[3]).all()
 
 
+def test_filters_of_each_layer_and_all_classes_are_checked_beside_real_images(results):
+    table = read_table(results / "cnn" / "filter_checks.csv", FILTER_CHECKS)
+    filters = [("conv2_pool", 0), ("conv2_pool", 1), ("block4_pool", 0), ("block4_pool", 1)]
+    filters += [("predictions", number) for number in range(7)]
+    found = list(table[["layer", "filter"]].drop_duplicates().itertuples(index=False, name=None))
+    assert found == filters
+    assert (table.groupby(["layer", "filter"]).size() == 7).all()
+    # The real image that excites a filter most is a real image, and none excites it more.
+    assert (table.loc[table["method"] == "real", "percentile"] == 100).all()
+    images = np.load(results / "data" / "images.npy")
+    with np.load(results / "cnn" / "filter_checks.npz") as saved:
+        assert saved["images"].shape == (6, 11, 48, 48)
+        assert saved["exciting"].shape == (11, 3, 48, 48)
+        assert all((images == one).all(axis=(1, 2)).any() for one in saved["exciting"].reshape(-1, 48, 48))
+        with np.load(results / "cnn" / "filters_conv2_pool.npz") as plain:
+            # They begin with the same noise, and make 3 steps there and 2 here.
+            for one, other in zip(plain["images"][:2], saved["images"][0, :2], strict=True):
+                assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
+
+
+def test_feature_maps_are_measured_on_validation_images_whose_parts_are_known(results, folds):
+    table = read_table(results / "cnn" / "feature_map_checks.csv", FEATURE_MAP_CHECKS)
+    counts = table.groupby(["layer", "weights"]).size().to_dict()
+    assert counts == {
+        ("image", "none"): 1,
+        **{("conv2_pool", weights): 8 for weights in ("trained", "random")},
+        **{("block4_pool", weights): 32 for weights in ("trained", "random")},
+    }
+    validated = folds.loc[folds["fold"] == 0, "index"].to_numpy()[:60]
+    images = np.load(results / "data" / "images.npy")[validated]
+    with np.load(results / "data" / "truth.npz") as truth:
+        masks = dict(zip(truth["parts"], np.moveaxis(truth["masks"][validated], 1, 0), strict=True))
+    for part, mask in masks.items():
+        expected = roc_auc_score(mask.ravel(), images.ravel())
+        assert table.loc[table["layer"] == "image", part].item() == pytest.approx(expected)
+    with np.load(results / "cnn" / "feature_map_checks.npz") as saved:
+        assert saved["maps_0"].shape[:3] == (2, 3, len(saved["labels"]))
+        best = table[(table["layer"] == "conv2_pool") & (table["weights"] == "random")][list(masks)]
+        assert list(saved["channels_0"][1]) == list(best.to_numpy().argmax(axis=0))
+
+
 def test_factors_are_those_of_the_models_and_accuracies_those_of_the_last_epochs(results):
     table = read_table(results / "factors.csv", FACTORS, others=TEXT)
     assert table.drop_duplicates("model")[["model", "epochs"]].to_numpy().tolist() == [["cnn", "2"], ["fc", "3"]]
@@ -326,6 +370,7 @@ def test_every_picture_is_there_and_of_a_readable_size(results):
         "label_issues.png",
         *(f"{model}/{name}.png" for model in MODELS for name in one_model),
         *(f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")),
+        *(f"cnn/{name}.png" for name in ("filter_checks", "feature_map_checks")),
     }
     for path in pictures.values():
         width, height = struct.unpack(">II", path.read_bytes()[16:24])

@@ -85,7 +85,8 @@ from fercv.data.preprocessing import standardize
 from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
-from fercv.visualize.filters import ascend_filters
+from fercv.visualize.filters import ascend_filters, centred, noise_images, unit_rms
+from fercv.visualize.robust_ascent import Distortion, ascend_robustly
 from fercv.visualize.saliency import class_score_gradient
 
 set_up("tests", 7)
@@ -96,9 +97,14 @@ scores, gradients = map(
 ascended = ascend_filters(
     model, "block4_pool", range(4), image_shape=images.shape[1:], steps=5, step_size=0.05, seed=1, batch_size=4
 )
+robust = ascend_robustly(
+    model, "block4_pool", range(4), unit_rms(centred(noise_images(1, range(4), images.shape[1:]))), steps=5,
+    step_size=0.1, distortion=Distortion(2, 5, 0.05), seed=1, batch_size=4,
+)
 found = {
     "probabilities": predict(model, images, np.arange(32), 32), "scores": scores, "gradients": gradients,
     "activations": ascended.activations, "ascended": ascended.images,
+    "robust": robust.images,
 }
 np.savez(sys.argv[3], **found)
 print(json.dumps("done"))

@@ -30,6 +30,7 @@ EXPERIMENT = {
     "data": {"source": "faces.csv"},
     "folds": {"number": 3},
     "filters": {"steps": 2},
+    "layer_checks": {"steps": 1, "images": 20},
     "scales": {
         "tiny": {
             "filters": 2,
@@ -44,12 +45,13 @@ EXPERIMENT = {
 PLOTS = {"plot_accuracy": 2, "plot_confusion": 2, "plot_saliency": 2, "plot_filters": 2, "plot_feature_maps": 1}
 PLOTS |= {"plot_misclassified": 2, "plot_held_out": 2, "plot_samples": 1, "plot_comparison": 1, "plot_label_issues": 1}
 PLOTS |= {"plot_calibration": 2}
-PLOTS |= {"plot_audit": 1}
+PLOTS |= {"plot_audit": 1, "plot_layer_checks": 1, "compare_ensembles": 1}
 PAGE = {"make_report": 1}
 AUDIT = {"audit_data": 1, "plot_audit": 1}
 SALIENCY = {"compute_saliency": 2, "plot_saliency": 2} | PAGE
-FILTERS = {"ascend_filters": 2, "plot_filters": 2} | PAGE
-COMPARISON = {"compare_models": 1, "plot_comparison": 1} | PAGE
+LAYER_CHECKS = {"check_layers": 1, "plot_layer_checks": 1} | PAGE
+FILTERS = {"ascend_filters": 2, "plot_filters": 2} | LAYER_CHECKS
+COMPARISON = {"compare_models": 1, "plot_comparison": 1, "compare_ensembles": 1} | PAGE
 LABEL_RANKING = {"rank_label_issues": 1, "plot_label_issues": 1}
 # What follows from the folds of one model, and of both.
 OF_FC = COMPARISON | LABEL_RANKING | {
@@ -527,6 +529,7 @@ SETTINGS = {
         lambda c: c.update(feature_maps={"image": 4}),
         {"compute_feature_maps": 1, "plot_feature_maps": 1} | PAGE,
     ),
+    "step of the robust ascent": (lambda c: c.update(layer_checks={"step_size": 0.2}), LAYER_CHECKS),
     "contact sheet": (lambda c: c.update(samples={"per_class": 5}), {"plot_samples": 1} | PAGE),
     "fewer folds": (lambda c: c["folds"].update(number=2), {"assign_folds": 1, "train_fold": 4} | AUDIT | OF_BOTH),
     "more folds": (lambda c: c["folds"].update(number=4), {"assign_folds": 1, "train_fold": 8} | AUDIT | OF_BOTH),

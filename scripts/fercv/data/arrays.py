@@ -28,6 +28,24 @@ SALIENCY = {
 FILTERS = {"filters": (INDEX, "f"), "images": (NUMBER, "fhw"), "activations": (NUMBER, "fs")}
 # M/feature_maps_<layer>.npz: an image of height h and width w; its maps of rows r, columns c, channels f.
 FEATURE_MAPS = {"image": (GREY, "hw"), "maps": (NUMBER, "rcf")}
+# M/filter_checks.npz: filters f of all layers; their images of the kinds k, which are the methods and starts of
+# M/filter_checks.csv in its order, height h, width w; then the real images r that excite each filter most.
+CHECKED_FILTERS = {"images": (NUMBER, "kfhw"), "exciting": (GREY, "frhw")}
+
+
+def checked_maps(layers: int) -> dict[str, tuple[Kind, str]]:
+    """The arrays of M/feature_map_checks.npz.
+
+    Images n, height h, width w. Then for each layer, numbered from 0, the channels m that are shown, and their maps.
+    The first of two, t, are those with the weights as trained, the others those with random weights. Each layer has
+    rows and columns of its own.
+    """
+    arrays = {"images": (GREY, "nhw"), "labels": (COUNT, "n")}
+    for layer in range(layers):
+        rows, columns = chr(256 + 2 * layer), chr(257 + 2 * layer)
+        arrays[f"channels_{layer}"] = (COUNT, "tm")
+        arrays[f"maps_{layer}"] = (NUMBER, f"tmn{rows}{columns}")
+    return arrays
 
 
 def open_images(path: str | Path, count: int | None = None) -> np.ndarray:

@@ -320,6 +320,36 @@ LEAKAGE = {
     "rows": COUNT,
     "groups": COUNT,
 }
+# M/filter_checks.csv, for each layer and each of its filters a row for each method and start of the ascent, then one
+# for the real image that excites the filter most. The other filter is the one of another fold's model that does the
+# most similar thing; for classes, that of the same class.
+FILTER_CHECKS = {
+    "layer": TEXT,
+    "filter": COUNT,
+    "method": Kind("str", choices=("plain", "robust", "real")),
+    "start": Kind("str", choices=("noise", "grey", "mean_face", "")),
+    "activation": Kind("float64"),
+    "percentile": Kind("float64", 0, 100),
+    "deviations": Kind("float64"),
+    "other_filter": COUNT,
+    "match": Kind("float64", -1, 1),
+    "other_percentile": Kind("float64", 0, 100),
+    "other_deviations": Kind("float64"),
+    "high_frequency": SHARE,
+    "mean_face": Kind("float64", -1, 1),
+}
+# M/feature_map_checks.csv, for each layer, each of its maps, and weights as trained or drawn at random, a row. It says
+# how well the map tells a part of the face from the rest, as area under the ROC curve. These are missing where the
+# parts are not known. The layer `image`, with the weights `none`, is the brightness of the images themselves.
+FEATURE_MAP_CHECKS = {
+    "layer": TEXT,
+    "weights": Kind("str", choices=("trained", "random", "none")),
+    "channel": COUNT,
+    "standard_deviation": AMOUNT,
+    "brows": SHARE_IF_KNOWN,
+    "eyes": SHARE_IF_KNOWN,
+    "mouth": SHARE_IF_KNOWN,
+}
 # What score_model reads of M/folds/<fold>/metrics.json, and its types.
 RECORD = {"software": dict, "precision": str, "predictions_sha256": str}
 

@@ -77,6 +77,12 @@ def set_note(axes, text):
     axes.set_xlabel(text, color=GREY, fontsize=9, labelpad=8)
 
 
+def set_figure_note(figure, text):
+    """Set a note below all pictures of a figure, at its left, wrapped to its width."""
+    text = wrapped(text, int(figure.get_figwidth() * 15))
+    figure.supxlabel(text, x=0.01, ha="left", color=GREY, fontsize=9)
+
+
 def wrapped(text, width):
     """Text in lines of at most `width` characters, broken between words where that is possible."""
     return textwrap.fill(str(text), width, break_on_hyphens=False)

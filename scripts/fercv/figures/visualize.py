@@ -17,9 +17,11 @@ from fercv.figures.drawing import (
     draw_tiles,
     grey,
     own_scale,
+    set_figure_note,
     set_heading,
     set_note,
     shortened,
+    wrapped,
 )
 
 
@@ -116,3 +118,80 @@ def feature_maps_figure(image, maps, title):
     set_heading(figure, title)
     close_slack(figure, given, axes)
     return figure
+
+
+@style.context(STYLE)
+def filter_checks_figure(groups, row_names, title, note):
+    """A row for each filter: the images that ascents have found, and real images that excite it most.
+
+    Args:
+        groups: of each group of columns its heading, the names of its columns, the images as float (columns, rows, h,
+            w), each on a grey scale from its own minimum to its own maximum, and the texts above them (columns, rows).
+        row_names: the names of the rows.
+        title: heading of the figure.
+        note: how to read it.
+    """
+    height, width = groups[0][2].shape[2:]
+    rows = len(row_names)
+    figure = Figure(figsize=(WIDTH, 3 + 1.3 * rows * height / width))
+    all_axes = figure.subplots(1, len(groups), width_ratios=[len(names) for _, names, _, _ in groups])
+    for axes, (heading, names, images, texts) in zip(all_axes, groups, strict=True):
+        columns = len(names)
+        tiles = own_scale(np.swapaxes(images, 0, 1).reshape(-1, height, width))
+        centres = draw_tiles(axes, tiles, columns, gap=0.06, colour_map="gray", headroom=0.2)
+        _set_texts(axes, centres, np.swapaxes(texts, 0, 1).ravel(), height / width)
+        axes.set_xticks(centres[:columns, 0], names)
+        axes.xaxis.tick_top()
+        axes.set_title(wrapped(heading, 11 * columns), loc="center")
+        if axes is all_axes[0]:
+            axes.set_yticks(centres[::columns, 1], row_names)
+    set_heading(figure, title)
+    set_figure_note(figure, note)
+    close_slack(figure, *all_axes)
+    return figure
+
+
+@style.context(STYLE)
+def feature_map_checks_figure(images, image_names, groups, title, note):
+    """A row for each image: the image, and some of its feature maps in several layers.
+
+    Args:
+        images: (n, h, w), grey values as uint8, or as float in [0, 1].
+        image_names: the names of the n rows.
+        groups: of each group of columns its heading, the names of its maps, at most 3, and the maps as float (maps, n,
+            rows, columns). Four groups stand in a row. All maps of a group are on one scale, from the lowest to the
+            highest value.
+        title: heading of the figure.
+        note: how to read it.
+    """
+    number, height, width = images.shape
+    in_a_row = min(4, len(groups))
+    columns = [1, *[3] * in_a_row]
+    rows = max(1, math.ceil(len(groups) / 4))
+    figure = Figure(figsize=(WIDTH, 1.5 + rows * (1 + number * height / width * WIDTH / (sum(columns) + 1))))
+    all_axes = figure.subplots(rows, len(columns), width_ratios=columns, squeeze=False)
+    for axes in all_axes[:, 0]:
+        centres = draw_tiles(axes, grey(images), 1, gap=0.06, colour_map="gray")
+        axes.set_yticks(centres[:, 1], image_names)
+        axes.set_title("Image", loc="center")
+    for axes, (heading, names, maps) in zip(all_axes[:, 1:].flat, groups, strict=False):
+        tiles = np.swapaxes(maps, 0, 1).reshape(-1, *maps.shape[2:])
+        extent = tiles.max() - tiles.min()
+        tiles = (tiles - tiles.min()) / (extent if extent > 0 else 1)
+        centres = draw_tiles(axes, tiles, len(names), gap=0.06, colour_map=HEAT_MAP)
+        axes.set_xticks(centres[: len(names), 0], names, fontsize=7)
+        axes.xaxis.tick_top()
+        axes.set_title(heading, loc="center")
+    for axes in all_axes[:, 1:].flat[len(groups) :]:
+        axes.set_axis_off()
+    set_heading(figure, title)
+    set_figure_note(figure, note)
+    close_slack(figure, *all_axes[0, : 1 + len(groups)])
+    return figure
+
+
+def _set_texts(axes, centres, texts, proportion):
+    """Write a small text above each tile; `proportion` is the tiles' height by their width."""
+    for text, (x, y) in zip(texts, centres, strict=True):
+        place = y - proportion / 2 - 0.03
+        axes.text(x, place, text, ha="center", va="baseline", fontsize=6.5, color=INK, in_layout=False)

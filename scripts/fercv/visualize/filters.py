@@ -30,8 +30,9 @@ def ascend_filters(
     step_size: float,
     seed: int,
     batch_size: int,
+    starts: np.ndarray | None = None,
 ) -> AscendedFilters:
-    """Ascend the mean activation of each filter of a layer, starting from random noise.
+    """Ascend the mean activation of each filter of a layer, starting from random noise or from given images.
 
     Activation maximization after Erhan et al. (2009, "Visualizing higher-layer features of a deep network"), who
     bound the norm of the image. Here each image is brought back to zero mean and unit variance after each step, because
@@ -42,12 +43,13 @@ def ascend_filters(
     Args:
         model: Keras model of inputs (height, width, 1) or of as many pixels in one row.
         layer_name: the layer; of a final softmax the logits are ascended.
-        filters: channels of the layer's output, or its units where it has no height and width.
+        filters: n channels of the layer's output, or its units where it has no height and width.
         image_shape: (height, width).
         steps: how many steps are made.
         step_size: length of a step as root mean square over the pixels, in standard deviations of the image.
         seed: seed of the noise, 0 or more.
         batch_size: how many images ascend together at most; it bounds the memory.
+        starts: float32 (n, height, width), one image for each of the filters to start from, instead of the noise.
 
     Returns:
         images: float32 (n, height, width), zero mean and unit variance; activations: float32 (n, steps + 1), before
@@ -56,21 +58,44 @@ def ascend_filters(
     Raises:
         InputError: the model has no such layer or filter.
     """
-    output = _layer_output(model, layer_name)
+    starts = noise_images(seed, filters, image_shape) if starts is None else starts
+    return ascend_in_batches(
+        model, layer_name, filters, starts, batch_size, lambda *batch: _ascend(*batch, steps, step_size)
+    )
+
+
+def ascend_in_batches(
+    model, layer_name: str, filters: Sequence[int], starts: np.ndarray, batch_size: int, ascend
+) -> AscendedFilters:
+    """Ascend one image for each filter by some method, batch by batch.
+
+    Args:
+        model: as for `ascend_filters`.
+        layer_name: as for `ascend_filters`.
+        filters: as for `ascend_filters`.
+        starts: float32 (n, height, width), the images to start from.
+        batch_size: as for `ascend_filters`.
+        ascend: function of (score gradient as `native.value_and_gradient` returns it, images, filters) of a batch. It
+            returns images, activations over the steps, and whether the last gradient of each image was not zero.
+
+    Raises:
+        InputError: the model has no such layer or filter.
+    """
+    output = scored_output(model, layer_name)
     _check_filters(filters, output.shape[-1], f"layer {layer_name!r} of model {model.name!r}")
     score_gradient = _mean_activation_gradient(model, output)
     filters = np.asarray(filters, dtype=np.int32)
     size = min(batch_size, len(filters))
     batches = []
     for start in range(0, len(filters), size):
-        # A short last batch repeats the last filter: a batch of another size would be rounded differently.
-        batch = filters[np.minimum(np.arange(start, start + size), len(filters) - 1)]
-        noise = np.stack([_noise(seed, index, image_shape) for index in batch])
-        batches.append(_ascend(score_gradient, noise, batch, steps, step_size))
+        # A short last batch repeats the last image: a batch of another size would be rounded differently.
+        batch = np.minimum(np.arange(start, start + size), len(filters) - 1)
+        batches.append(ascend(score_gradient, starts[batch], filters[batch]))
     images, activations, reacts = (np.concatenate(parts)[: len(filters)] for parts in zip(*batches, strict=True))
     if not reacts.all():
-        silent = ", ".join(map(str, filters[~reacts]))
-        log.warning("layer %r: no gradient reaches the images of the filters %s; they show noise", layer_name, silent)
+        silent = ", ".join(map(str, dict.fromkeys(filters[~reacts].tolist())))
+        text = "layer %r: no gradient reaches the images of the filters %s; they stay as they began"
+        log.warning(text, layer_name, silent)
     return AscendedFilters(images, activations)
 
 
@@ -91,7 +116,12 @@ def _check_filters(filters: Sequence[int], number: int, place: str) -> None:
             raise InputError(f"{place} has no filter {index}: choose from 0 to {number - 1}")
 
 
-def _layer_output(model, layer_name: str):
+def scored_output(model, layer_name: str):
+    """The output of a layer, as a symbolic tensor: of a final softmax the logits.
+
+    Raises:
+        InputError: the model has no such layer.
+    """
     layer = find_layer(model, layer_name)
     if layer is model.layers[-1] and ends_in_softmax(layer):
         return logits_model(model).output
@@ -111,8 +141,10 @@ def _mean_activation_gradient(model, output):
     return native.value_and_gradient(score)
 
 
-def _noise(seed: int, index: int, image_shape: tuple[int, int]) -> np.ndarray:
-    return np.random.default_rng([seed, index]).standard_normal(image_shape, dtype=np.float32)
+def noise_images(seed: int, filters: Sequence[int], image_shape: tuple[int, int]) -> np.ndarray:
+    """White noise for each filter, drawn from (seed, filter): float32 (n, height, width)."""
+    noise = [np.random.default_rng([seed, index]).standard_normal(image_shape, np.float32) for index in filters]
+    return np.stack(noise)
 
 
 def centred(images: np.ndarray) -> np.ndarray:

@@ -281,7 +281,7 @@ def check_setting(setting: str, value: object, default: object) -> tuple[bool, s
 def check_folds(config: Mapping, files: Sequence[str]) -> None:
     """Refuse a block that looks into the model of a fold which does not exist."""
     last = config["folds"]["number"] - 1
-    for block in ("saliency", "filters", "feature_maps"):
+    for block in ("saliency", "filters", "feature_maps", "layer_checks"):
         if config[block]["fold"] > last:
             refuse(files, [block, "fold"], config[block]["fold"], f"expected at most {last}, the last fold")
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from drawings import VERY_LONG_NAMES, random_images, saliency_of, texts_of
+from drawings import VERY_LONG_NAMES, filter_checks_of, random_images, saliency_of, texts_of
 
 from fercv.figures import visualize
 
@@ -61,6 +61,33 @@ def test_feature_maps_show_the_given_image_and_every_channel():
     np.testing.assert_allclose(given.images[0].get_array(), image / 255)
     assert [text.get_text() for text in grid.texts] == ["0", "1", "2", "3", "4"]
     assert grid.images[0].get_array().max() == 1
+
+
+def test_checked_filters_stand_in_rows_each_image_on_its_own_scale():
+    figure = filter_checks_of(2, ["block4_pool\n0", "angry"])
+    plain, robust, real = figure.axes
+    assert [label.get_text() for label in plain.get_yticklabels()] == ["block4_pool\n0", "angry"]
+    assert [axes.get_title() for axes in figure.axes] == [
+        "Plain ascent from", "Robust ascent from", "Real images that excite it most",
+    ]  # fmt: skip
+    assert [label.get_text() for label in robust.get_xticklabels()] == ["noise", "grey", "mean face"]
+    assert [text.get_text() for text in plain.texts] == ["100 %, +89 sd"] * 6
+    assert len(real.texts) == 4
+    rows = np.array_split(real.images[0].get_array(), 2, axis=0)
+    assert all((tile.min(), tile.max()) == (0, 1) for row in rows for tile in np.array_split(row, 2, axis=1))
+    assert any(text.startswith("How to read it.") for text in texts_of(figure))
+
+
+def test_checked_feature_maps_are_on_one_scale_in_each_group():
+    maps = np.array([[[[0.0, 4.0]], [[1.0, 2.0]]]])
+    groups = [("pool", ["7"], maps), ("pool of equal values", ["8"], np.full((1, 2, 1, 2), 3.0))]
+    figure = visualize.feature_map_checks_figure(random_images(2), ["angry", "sad"], groups, "Maps", "Note")
+    given, varying, equal = figure.axes
+    assert [label.get_text() for label in given.get_yticklabels()] == ["angry", "sad"]
+    drawn = varying.images[0].get_array().compressed()
+    np.testing.assert_allclose(np.unique(drawn), [0, 0.25, 0.5, 1])
+    assert set(equal.images[0].get_array().compressed()) == {0}
+    assert [label.get_text() for label in varying.get_xticklabels()] == ["7"]
 
 
 def test_long_names_leave_room_for_the_images_and_apart_headings():

@@ -155,7 +155,7 @@ def test_a_filter_that_never_fires_keeps_its_noise_and_is_named(caplog):
     np.testing.assert_allclose(images[0], standardized(noise), atol=1e-5)
     # TensorFlow logs its own remarks.
     assert [record.getMessage() for record in caplog.records if record.name == "fercv"] == [
-        "layer 'dead': no gradient reaches the images of the filters 0; they show noise"
+        "layer 'dead': no gradient reaches the images of the filters 0; they stay as they began"
     ]
 
 
@@ -166,7 +166,7 @@ def test_all_filters_that_never_fire_are_named_and_no_other(caplog):
     model.get_layer("some").set_weights([kernel, np.zeros(4, np.float32)])
     ascend_filters(model, "some", [3, 1, 0], steps=2, **SETTINGS)
     (said,) = [record.getMessage() for record in caplog.records if record.name == "fercv"]
-    assert "the filters 3, 0; they show noise" in said
+    assert "the filters 3, 0; they stay as they began" in said
 
 
 def test_what_is_ascended_is_the_model_at_rest():
