@@ -39,7 +39,10 @@ def main(snakemake):
             seed=derive_seed(snakemake.params.seed, "saliency"),
             **{name: options[name] for name in ("samples", "noise", "steps")},
         ),
-        **{name: options[name] for name in ("fold", "methods", "mean_methods", "checked", "threshold", "grad_cam_layer")},
+        **{
+            name: options[name]
+            for name in ("fold", "methods", "mean_methods", "checked", "threshold", "grad_cam_layer")
+        },
     )
     models = load_models(snakemake.input.models, snakemake.params.architecture, len(classes), images.shape[1:])
     truth = read_part_masks(snakemake.input.truth, len(images)) if snakemake.input.get("truth") else {}

@@ -311,7 +311,9 @@ LEAKAGE = {
 # pixels, a part of the face or a class, or "".
 SALIENCY_CHECKS = {
     "method": TEXT,
-    "check": Kind("str", choices=("randomization", "deletion", "insertion", "masking", "parts", "parts_by_class", "folds")),
+    "check": Kind(
+        "str", choices=("randomization", "deletion", "insertion", "masking", "parts", "parts_by_class", "folds")
+    ),
     "measure": TEXT,
     "place": TEXT,
     "value": NUMBER,

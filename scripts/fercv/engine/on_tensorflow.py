@@ -59,11 +59,17 @@ def value_and_gradient(score, variables=()):
         A function of the same arguments that returns two tensors: scores (n,), gradients of the shape of the inputs.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def compiled(inputs, *more):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             values = score(inputs, *more)
         return values, tape.gradient(values, inputs)
 
-    return lambda inputs, *more: compiled(*(tf.convert_to_tensor(value) for value in (inputs, *more)))
+    def computed(*given):
+        tensors = [tf.convert_to_tensor(value) for value in given]
+        # Traced once for all numbers of inputs.
+        kinds = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in tensors]
+        return compiled.get_concrete_function(*kinds)(*tensors)
+
+    return computed

@@ -45,7 +45,7 @@ def saliency_figure(
         heat: float (n, h, w) in [0, 1].
         masked: as originals, every pixel whose heat is not above `threshold` set to the image's mean.
         fold_mean: float (n, h, w) in [0, 1], the mean heat over the models of all folds.
-        fold_deviation: float (n, h, w) in [0, 1], its standard deviation.
+        fold_deviation: float (n, h, w) in [0, 1], its standard deviation, on one scale with the mean.
         agreement: (n,), mean rank correlation of the heat between two folds.
         captions: the n texts of `prediction_labels`.
         threshold: heat above which a pixel was kept, in [0, 1].
@@ -56,12 +56,14 @@ def saliency_figure(
     number, height, width = originals.shape
     figure = Figure(figsize=(WIDTH, 2 + 1.45 * number * height / width))
     panels = figure.subplots(1, 5)
+    # Means are far below 1 where the folds differ.
+    largest = max(float(fold_mean.max()), float(fold_deviation.max()), 1e-9)
     columns = [
         ("Original", grey(originals), "gray"),
         (f"{method},\nnormalized", heat, HEAT_MAP),
         (f"Above {threshold:g},\nothers: mean", grey(masked), "gray"),
-        (f"Mean of\n{folds} folds", fold_mean, HEAT_MAP),
-        ("Spread: standard\ndeviation", fold_deviation, HEAT_MAP),
+        (f"Mean of {folds} folds,\n0 to {largest:.2f}", fold_mean / largest, HEAT_MAP),
+        (f"Their spread,\n0 to {largest:.2f}", fold_deviation / largest, HEAT_MAP),
     ]
     _draw_columns(panels, columns, captions)
     panels[4].yaxis.tick_right()
@@ -187,41 +189,38 @@ def checks_figure(checks, methods, verdicts, title):
         method: {"color": colour, "marker": marker, "label": name}
         for (method, name), colour, marker in zip(methods.items(), COLOURS, MARKERS, strict=False)
     }
-    text = "\n".join(wrapped(verdict, 118) for verdict in verdicts)
-    with_parts = (checks["check"] == "parts_by_class").any()
+    text = "\n".join(wrapped(verdict, 125) for verdict in verdicts)
+    with_parts = "parts_by_class" in set(checks["check"])
     ratios = [2.6, 2.3, 1.9] + [2.2] * with_parts
-    verdict_height = 0.35 + 0.19 * (text.count("\n") + 1)
-    figure = Figure(figsize=(WIDTH, 1 + sum(ratios) * 1.08 + verdict_height))
-    grid = figure.add_gridspec(len(ratios) + 1, 2, height_ratios=[*ratios, verdict_height])
+    figure = Figure(figsize=(WIDTH, 1.8 + sum(ratios) * 1.08 + 0.19 * text.count("\n")))
+    grid = figure.add_gridspec(len(ratios), 2, height_ratios=ratios)
     first = figure.add_subplot(grid[0, 0])
     _draw_randomization(first, checks, "rank_correlation", looks)
-    first.set_title("Weights shuffled, layer by layer:\nrank correlation with the real map")
+    first.set_title("Shuffled weights: lower is better")
+    first.set_ylabel("rank correlation\nwith the real map")
     second = figure.add_subplot(grid[0, 1])
     _draw_randomization(second, checks, "structural_similarity", looks)
-    second.set_title("The same:\nstructural similarity")
+    second.set_ylabel("structural similarity\nto the real map")
     for column, (check, name) in enumerate({"deletion": "deleted", "insertion": "inserted"}.items()):
         axes = figure.add_subplot(grid[1, column])
         _draw_curves(axes, checks, check, looks)
         better = "lower" if check == "deletion" else "higher"
-        axes.set_title(f"Hottest pixels {name} first ({better} is better)")
-        axes.set_xlabel(f"share of the pixels {name}")
+        axes.set_title(f"{check.capitalize()}: {better} is better")
+        axes.set_xlabel(f"share of the pixels {name}, hottest first")
     axes = figure.add_subplot(grid[2, 0])
     _draw_masking(axes, checks, looks)
-    axes.set_title("Only the pixels above the threshold kept")
+    axes.set_title("Masking: what the hot pixels alone show")
     axes = figure.add_subplot(grid[2, 1])
     _draw_folds(axes, checks, looks)
-    axes.set_title("Agreement of the folds on one image")
+    axes.set_title("Folds: how alike their maps are")
     if with_parts:
         axes = figure.add_subplot(grid[3, :])
         _draw_parts(axes, checks, looks)
-        axes.set_title("Share of the heat inside brows, eyes and mouth, by class")
-    axes = figure.add_subplot(grid[-1, :])
-    axes.set_axis_off()
-    axes.text(0, 1, text, va="top", fontsize=9, transform=axes.transAxes, linespacing=1.5)
-    handles, names = first.get_legend_handles_labels()
-    more_handles, more_names = figure.axes[2].get_legend_handles_labels()
-    known = dict(zip([*names, *more_names], [*handles, *more_handles], strict=True))
-    figure.legend(known.values(), known.keys(), loc="outside upper left", ncols=3, bbox_to_anchor=(0.01, 0.97))
+        axes.set_title("Parts of the face: the share of the heat in brows, eyes and mouth, by class")
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=9, linespacing=1.5)
+    first.legend(loc="upper right", handlelength=1.4, labelspacing=0.3)
+    handles, names = figure.axes[2].get_legend_handles_labels()
+    figure.axes[2].legend(handles[len(looks) :], names[len(looks) :], loc="upper right", labelspacing=0.3)
     set_heading(figure, title)
     return figure
 
@@ -239,7 +238,7 @@ def _draw_randomization(axes, checks, measure, looks):
     names = ["none", *(shortened(name, 16) for name in rows["place"])]
     step = -(-len(names) // 24)
     axes.set_xticks(range(0, len(names), step), names[::step], rotation=90, fontsize=7)
-    axes.set(ylim=(min(-0.2, axes.get_ylim()[0]), 1.05))
+    axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.05)
     axes.axhline(0, color=LIGHT_GREY, lw=0.8, zorder=0)
 
 
@@ -262,7 +261,10 @@ def _draw_masking(axes, checks, looks):
         for measure, marker in markers.items():
             axes.plot(_rows(checks, "masking", measure, method)["value"], [place], marker, color=GREY, ms=7)
     _name_rows(axes, looks)
-    axes.set(xlim=(0, 1), xlabel="share still classified correctly; dot: as many random pixels,\ncross: as many from the centre")
+    axes.set(
+        xlim=(0, 1),
+        xlabel="share of the images still right; grey: as many\npixels at random (dot), from the centre (cross)",
+    )
 
 
 def _draw_folds(axes, checks, looks):
@@ -271,7 +273,10 @@ def _draw_folds(axes, checks, looks):
         others = _rows(checks, "folds", "rank_correlation_other_images", method)
         axes.plot(others["value"], [place] * len(others), ".", color=GREY, ms=7)
     _name_rows(axes, looks)
-    axes.set(xlim=(min(0, axes.get_xlim()[0]), 1), xlabel="rank correlation between two folds;\ndot: between different images")
+    axes.set(
+        xlim=(min(0, axes.get_xlim()[0]), 1),
+        xlabel="rank correlation between two folds;\ngrey: between different images",
+    )
 
 
 def _draw_value(axes, row, place, look):
@@ -297,7 +302,9 @@ def _draw_parts(axes, checks, looks):
     for measure, dashes in (("area", "-"), ("centre", REFERENCES["centre"])):
         rows = _rows(checks, "parts_by_class", measure, next(iter(looks)))
         places = np.array([positions[name] for name in rows["place"]])
-        axes.hlines(rows["value"], places - 0.42, places + 0.42, color=INK if measure == "area" else GREY, ls=dashes, lw=1.4)
+        axes.hlines(
+            rows["value"], places - 0.42, places + 0.42, color=INK if measure == "area" else GREY, ls=dashes, lw=1.4
+        )
     axes.set_xticks(range(len(names)), [label(name, 12) for name in names])
     axes.set(ylim=(0, axes.get_ylim()[1]), xlim=(-0.6, len(names) - 0.4), ylabel="share of the heat")
     axes.set_xlabel("full line: share of the area; dashed line: a blob in the centre")

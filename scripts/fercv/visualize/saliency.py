@@ -89,8 +89,8 @@ def _split(model, logits, layer_name: str | None):
                 return layer, keras.Model(layer.output, logits.output)
         if layer_name is not None:
             raise InputError(
-                f"saliency.grad_cam_layer is {layer_name!r}, but in model {model.name!r} this layer has no maps of rows "
-                "and columns, or there is a way around it; choose another layer, or null"
+                f"saliency.grad_cam_layer is {layer_name!r}, but in model {model.name!r} this layer has no maps of "
+                "rows and columns, or there is a way around it; choose another layer, or null"
             )
     return None, None
 

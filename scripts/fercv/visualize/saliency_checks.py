@@ -38,7 +38,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation of the pixels of pairs of maps.
 
     Args:
-        first, second: float (n, height, width).
+        first: float (n, height, width).
+        second: as `first`.
 
     Returns:
         float64 (n,), from -1 to 1; 0 where a map has one value only.
@@ -63,7 +64,8 @@ def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     With the constants and the window of the paper: a Gaussian of 1.5 pixels, cut off after 5.
 
     Args:
-        first, second: float (n, height, width), from 0 to 1.
+        first: float (n, height, width), from 0 to 1.
+        second: as `first`.
 
     Returns:
         float64 (n,), at most 1: the mean over the image.

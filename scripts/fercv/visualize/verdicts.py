@@ -20,9 +20,9 @@ def results_of(checks: pd.DataFrame, method: str) -> dict[str, str]:
     """What each check says of a method: `passed`, `partly` or `failed`.
 
     A difference counts where its 95 % interval lies on the good side of zero. A check is passed with all its
-    differences, and partly passed with the first one alone: better than chance, but not than a blob in the centre of the
-    image. With shuffled weights the map must not stay more alike to the real one than maps of other images are: there
-    the check fails if the interval lies on the wrong side of zero.
+    differences, and partly passed with the first one alone: better than chance, but not than a blob in the centre of
+    the image. With shuffled weights the map must not stay more alike to the real one than maps of other images are:
+    there the check fails if the interval lies on the wrong side of zero.
 
     Args:
         checks: the table M/saliency_checks.csv.
@@ -45,7 +45,7 @@ def results_of(checks: pd.DataFrame, method: str) -> dict[str, str]:
 
 
 def verdict_lines(checks: pd.DataFrame, methods: Mapping[str, str]) -> list[str]:
-    """A line for each method: which checks it passes, in which it is no better than a blob in the centre, which it fails.
+    """A line for each method: the checks that it passes, in which it only beats chance, and which it fails.
 
     Args:
         checks: the table M/saliency_checks.csv.
