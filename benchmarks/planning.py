@@ -59,10 +59,13 @@ BARE_RULES = {
     ),
     "plot_held_out": (["{model}/held_out_metrics.csv", "{model}/summary.csv"], ["{model}/held_out.png"]),
     "compute_saliency": (
-        ["{model}/folds/00/model.keras", "data/images.npy", "data/samples.csv", "data/folds.csv"],
-        ["{model}/saliency.npz"],
+        ["{model}/folds/FOLDS/model.keras", "{model}/folds/FOLDS/predictions.csv", "data/images.npy", "data/truth.npz"],
+        ["{model}/saliency.npz", "{model}/saliency_checks.csv"],
     ),
-    "plot_saliency": (["{model}/saliency.npz"], ["{model}/saliency.png"]),
+    "plot_saliency": (
+        ["{model}/saliency.npz", "{model}/saliency_checks.csv"],
+        [f"{{model}}/saliency{name}.png" for name in ("", "_methods", "_means", "_checks")],
+    ),
     "ascend_filters": (["{model}/folds/00/model.keras"], ["{model}/filters_{layer}.npz"]),
     "plot_filters": (["{model}/filters_{layer}.npz"], ["{model}/filters_{layer}.png"]),
     "compute_feature_maps": (

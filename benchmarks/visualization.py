@@ -125,16 +125,16 @@ def compare_ways(repeats):
 
 def compare_saliency(repeats):
     """Print what saliency maps of 64 images take together and one by one."""
-    from fercv.visualize.saliency import class_score_gradient, compute_saliency
+    from fercv.visualize.saliency import Settings, explain, saliency_maps
 
-    gradient = class_score_gradient(build())
+    explained = explain(build())
     images = np.random.default_rng(0).standard_normal((BATCH, 48, 48, 1), dtype=np.float32)
     classes = np.arange(BATCH) % 7
     seconds = {BATCH: [], 1: []}
     for round_number in range(repeats + 1):
         for batch_size, values in seconds.items():
             began = time.perf_counter()
-            compute_saliency(gradient, images, classes, batch_size)
+            saliency_maps("gradient", explained, images, classes, Settings(batch_size))
             if round_number > 0:
                 values.append(time.perf_counter() - began)
     ratios = sorted(a / b for a, b in zip(seconds[1], seconds[BATCH], strict=True))

@@ -7,7 +7,11 @@ rule visualize:
     "All pictures of what the models look at: saliency, filters, feature maps."
     input:
         # Snakemake misses the arrays only if they are asked for, too.
-        expand(f"{MODEL_RESULTS}/saliency.{{ending}}", model=MODELS, ending=["npz", "png"]),
+        expand(
+            f"{MODEL_RESULTS}/saliency{{file}}",
+            model=MODELS,
+            file=[".npz", ".png", "_methods.png", "_means.png", "_checks.csv", "_checks.png"],
+        ),
         layer_pictures(),
         layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.npz", "filters"),
         layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz", "feature_maps"),
@@ -21,12 +25,13 @@ rule visualize:
 
 rule compute_saliency:
     input:
-        model=fold_file("model.keras", "saliency"),
+        models=every_fold("model.keras"),
+        predictions=every_fold("predictions.csv"),
         images=data_file("images.npy", "compute_saliency"),
-        samples=data_file("samples.csv", "compute_saliency"),
-        folds=folds_of_model("compute_saliency"),
+        truth=data_file("truth.npz", "compute_saliency") if BUILT_IN else [],
     output:
-        f"{MODEL_RESULTS}/saliency.npz",
+        maps=f"{MODEL_RESULTS}/saliency.npz",
+        checks=f"{MODEL_RESULTS}/saliency_checks.csv",
     log:
         f"{RESULTS}/logs/compute_saliency/{{model}}.log",
     benchmark:
@@ -41,8 +46,9 @@ rule compute_saliency:
     params:
         saliency=config["saliency"],
         classes=CLASSES,
+        seed=config["seed"],
         architecture=architecture,
-        made_from=digest_of_models_folds,
+        made_from=data_digest,
         code=code("compute_saliency"),
     message:
         "Compute what {wildcards.model} looks at"
@@ -52,13 +58,32 @@ rule compute_saliency:
 
 rule plot_saliency:
     input:
-        rules.compute_saliency.output,
+        maps=rules.compute_saliency.output.maps,
+        checks=rules.compute_saliency.output.checks,
     output:
-        report(
+        maps=report(
             f"{MODEL_RESULTS}/saliency.png",
             caption="../report/saliency.rst",
             category="Saliency",
             labels={"model": "{model}", "figure": "saliency"},
+        ),
+        methods=report(
+            f"{MODEL_RESULTS}/saliency_methods.png",
+            caption="../report/saliency_methods.rst",
+            category="Saliency",
+            labels={"model": "{model}", "figure": "methods side by side"},
+        ),
+        means=report(
+            f"{MODEL_RESULTS}/saliency_means.png",
+            caption="../report/saliency_means.rst",
+            category="Saliency",
+            labels={"model": "{model}", "figure": "mean of each class"},
+        ),
+        checks=report(
+            f"{MODEL_RESULTS}/saliency_checks.png",
+            caption="../report/saliency_checks.rst",
+            category="Saliency",
+            labels={"model": "{model}", "figure": "checks"},
         ),
     log:
         f"{RESULTS}/logs/plot_saliency/{{model}}.log",
@@ -69,6 +94,7 @@ rule plot_saliency:
         "../envs/analysis.yaml"
     params:
         threshold=config["saliency"]["threshold"],
+        folds=len(FOLDS),
         classes=CLASSES,
         code=code("plot_saliency"),
     message:

@@ -1,30 +1,57 @@
-"""Draw each image, its saliency, and the image with only its salient pixels."""
+"""Draw the saliency of images, all methods side by side, the mean of each class, and what the checks say."""
 
 from fercv.workflow.jobs import run
 
 import numpy as np
 
 from fercv.data.arrays import SALIENCY, read_arrays
+from fercv.data.tables import SALIENCY_CHECKS, read_table
+from fercv.figures import saliency
 from fercv.figures.drawing import save_figure
-from fercv.figures.visualize import saliency_figure
+from fercv.visualize.methods import METHODS
+from fercv.visualize.verdicts import verdict_lines
 
 
 def main(snakemake):
-    """Write saliency.png."""
-    classes = np.array(snakemake.params.classes)
-    count = len(classes)
-    saved = read_arrays(snakemake.input[0], SALIENCY, lengths={"k": count}, below={"labels": count})
-    figure = saliency_figure(
-        saved["images"],
-        saved["heat"],
-        saved["masked"],
-        classes[saved["labels"]],
-        classes[saved["probabilities"].argmax(axis=1)],
-        saved["probabilities"].max(axis=1),
-        snakemake.params.threshold,
-        f"Saliency of {snakemake.wildcards.model}",
+    """Write saliency.png, saliency_methods.png, saliency_means.png and saliency_checks.png."""
+    classes, model = np.array(snakemake.params.classes), snakemake.wildcards.model
+    below = {"labels": len(classes), "methods": len(METHODS), "mean_methods": len(METHODS)}
+    saved = read_arrays(snakemake.input.maps, SALIENCY, lengths={"k": len(classes)}, below=below)
+    checks = read_table(snakemake.input.checks, SALIENCY_CHECKS)
+    shown = dict([list(METHODS.items())[number] for number in saved["methods"]])
+    captions = saliency.prediction_labels(
+        classes[saved["labels"]], classes[saved["probabilities"].argmax(axis=1)], saved["probabilities"].max(axis=1)
     )
-    save_figure(figure, snakemake.output[0])
+    first = next(iter(shown.values()))
+    figure = saliency.saliency_figure(
+        saved["images"],
+        saved["heat"][0],
+        saved["masked"],
+        saved["fold_mean"][0],
+        saved["fold_deviation"][0],
+        saved["agreement"][0],
+        captions,
+        snakemake.params.threshold,
+        snakemake.params.folds,
+        first,
+        f"Saliency of {model}",
+    )
+    save_figure(figure, snakemake.output.maps)
+    figure = saliency.methods_figure(
+        saved["images"], saved["signed"], saved["heat"], list(shown.values()), captions, f"Methods of saliency: {model}"
+    )
+    save_figure(figure, snakemake.output.methods)
+    figure = saliency.means_figure(
+        saved["mean_faces"] / 255,
+        saved["means"],
+        [list(METHODS.values())[number] for number in saved["mean_methods"]],
+        snakemake.params.classes,
+        saved["mean_images"],
+        f"Mean saliency of {model}, by class",
+    )
+    save_figure(figure, snakemake.output.means)
+    figure = saliency.checks_figure(checks, shown, verdict_lines(checks, shown), f"Checks of the saliency of {model}")
+    save_figure(figure, snakemake.output.checks)
 
 
 if __name__ == "__main__":

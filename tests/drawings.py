@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.text import Text
 
-from fercv.figures import data, evaluate, leakage, visualize
+from fercv.figures import data, evaluate, leakage, saliency, visualize
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 VERY_LONG_NAMES = [f"{'averylongnamewithoutaspace' * 3}"[:73] + f"-{number:03d}" for number in range(64)]
@@ -127,9 +127,63 @@ def saliency_of(count, names=EMOTIONS):
     masked = np.where(heat > 0.5, images, 100).astype(np.uint8)
     true = [names[index % len(names)] for index in range(count)]
     predicted = [names[(index + index % 2) % len(names)] for index in range(count)]
-    return visualize.saliency_figure(
-        images, heat, masked, true, predicted, np.full(count, 0.54), 0.5, "Saliency of cnn"
+    captions = saliency.prediction_labels(true, predicted, np.full(count, 0.54))
+    return saliency.saliency_figure(
+        images, heat, masked, heat / 3, heat / 9, np.full(count, 0.42), captions, 0.5, 20, "Gradient", "Saliency of cnn"
     )
+
+
+METHODS = {"gradient": "Gradient", "smooth_grad": "SmoothGrad", "integrated_gradients": "Integrated gradients"}
+METHODS |= {"grad_cam": "Grad-CAM"}
+
+
+def saliency_methods_of(count, methods=4, names=EMOTIONS):
+    images = random_images(count)
+    signed = np.random.default_rng(1).uniform(-1, 1, (methods, *images.shape))
+    captions = saliency.prediction_labels(names[:count], names[:count], np.full(count, 0.54))
+    return saliency.methods_figure(
+        images, signed, np.abs(signed), list(METHODS.values())[:methods], captions, "Methods"
+    )
+
+
+def saliency_means_of(names, methods=2):
+    faces = random_images(len(names)) / 255
+    means = np.stack([2 * faces] * methods) if methods else np.zeros((0, *faces.shape))
+    counts = np.arange(len(names)) * 100
+    return saliency.means_figure(faces, means, list(METHODS.values())[:methods], names, counts, "Mean saliency of cnn")
+
+
+def saliency_checks_table(methods=METHODS, layers=17, classes=EMOTIONS):
+    generator, rows = np.random.default_rng(2), []
+
+    def add(method, check, measure, place="", value=None):
+        value = generator.random() if value is None else value
+        rows.append((method, check, measure, place, value, value - 0.1, value + 0.1, 40))
+
+    for method in methods:
+        for measure in ("rank_correlation", "structural_similarity"):
+            for layer in range(layers):
+                add(method, "randomization", measure, f"block{layer}_conv1", 0.9 ** (layer + 1))
+        for measure in ("accuracy", "accuracy_random", "accuracy_centre"):
+            add(method, "masking", measure)
+        for measure in ("rank_correlation", "rank_correlation_other_images"):
+            add(method, "folds", measure)
+        for name in classes:
+            for measure in ("heat", "area", "centre"):
+                add(method, "parts_by_class", measure, name)
+    for method in (*methods, "random", "centre"):
+        for check in ("deletion", "insertion"):
+            for share in ("0", "0.5", "1"):
+                add(method, check, "probability", share)
+    columns = ["method", "check", "measure", "place", "value", "low", "high", "images"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def saliency_checks_of(methods=4, layers=17, classes=EMOTIONS):
+    methods = dict(list(METHODS.items())[:methods])
+    table = saliency_checks_table(methods, layers, classes)
+    verdicts = [f"{name}: passes deletion, masking; fails insertion." for name in methods.values()]
+    return saliency.checks_figure(table, methods, verdicts, "Checks of the saliency of cnn")
 
 
 def confusion_of(names):
@@ -229,6 +283,13 @@ DRAWINGS = {
     "saliency, one image": lambda: saliency_of(1),
     "saliency, long names": lambda: saliency_of(10, LONG_NAMES),
     "saliency, names of 77 characters": lambda: saliency_of(4, VERY_LONG_NAMES),
+    "saliency methods": lambda: saliency_methods_of(7),
+    "saliency methods, one, long names": lambda: saliency_methods_of(2, 1, VERY_LONG_NAMES),
+    "saliency means": lambda: saliency_means_of(EMOTIONS),
+    "saliency means, 20 long names": lambda: saliency_means_of(LONG_NAMES),
+    "saliency means, no method": lambda: saliency_means_of(EMOTIONS[:2], 0),
+    "saliency checks": lambda: saliency_checks_of(),
+    "saliency checks, no parts, many layers": lambda: saliency_checks_of(1, 120, []),
     "filters": lambda: visualize.filters_figure(random_images(64), "Filters of layer block4_pool (# Ascent Epoch 200)"),
     "filters, one": lambda: visualize.filters_figure(random_images(1), "Filters of layer block4_pool"),
     "filter checks": lambda: filter_checks_of(3, ["block4_pool\n0", "angry"]),

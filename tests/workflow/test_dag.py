@@ -70,7 +70,7 @@ def test_the_demo_trains_twenty_folds_of_each_model(workflow):
         ("fc/label_issues.csv", DATA | {"train_fold": 20, "find_label_issues": 1}),
         ("label_issues.csv", DATA | {"train_fold": 60, "find_label_issues": 3, "rank_label_issues": 1}),
         ("fc/folds/07/history.csv", DATA | {"train_fold": 1}),
-        ("cnn/saliency.png", DATA | {"train_fold": 1, "compute_saliency": 1, "plot_saliency": 1}),
+        ("cnn/saliency.png", DATA | {"train_fold": 20, "compute_saliency": 1, "plot_saliency": 1}),
         ("cnn/filters_block4_pool.png", DATA | {"train_fold": 1, "ascend_filters": 1, "plot_filters": 1}),
         ("cnn/filter_checks.png", DATA | {"train_fold": 2, "check_layers": 1, "plot_layer_checks": 1}),
         (
@@ -142,7 +142,7 @@ def test_a_model_on_random_folds_takes_them_and_is_compared_with_the_same_model_
     assert (jobs["train_fold"], jobs["compare_models"]) == (40, 1)
     target = "results/demo/fc_random/saliency.npz"
     jobs = workflow.jobs(target, configfile=None, overlay=overlay)
-    assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_fold": 1, "compute_saliency": 1}
+    assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_fold": 20, "compute_saliency": 1}
 
 
 def test_what_leaks_are_worth_is_not_asked_of_models_that_differ_otherwise(workflow):

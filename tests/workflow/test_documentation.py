@@ -204,7 +204,10 @@ def follow_readme(folder: Path) -> None:
             archive.writestr(f"test/{label}/0.png", "")
 
 
-PICTURES = ("accuracy", "confusion_matrix", "misclassified", "calibration", "held_out", "saliency")  # of every model
+PICTURES = (  # of every model
+    "accuracy", "confusion_matrix", "misclassified", "calibration", "held_out", "saliency", "saliency_methods",
+    "saliency_means", "saliency_checks",
+)  # fmt: skip
 TABLES = ("metrics", "per_class", "calibration", "misclassified", "label_issues")  # that only Snakemake's report takes
 
 

@@ -34,6 +34,7 @@ from fercv.data.tables import (
     PER_CLASS,
     POOLED_METRICS,
     PREDICTIONS,
+    SALIENCY_CHECKS,
     SAMPLES,
     SUMMARY,
     TEXT,
@@ -278,10 +279,18 @@ def test_the_held_out_test_scores_the_predictions_beside_it(results, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_saliency_shows_a_validation_image_of_each_class(results, folds, model):
+    predictions = fold_tables(results, model, "predictions.csv", PREDICTIONS)
     with np.load(results / model / "saliency.npz") as saved:
         assert list(saved["labels"]) == list(range(7))
         assert set(saved["index"]) <= set(folds.loc[folds["fold"] == 0, "index"])
-        heat, masked, images = saved["heat"], saved["masked"], saved["images"]
+        heat, masked, images = saved["heat"][0], saved["masked"], saved["images"]
+        assert saved["methods"].tolist() == ([0, 1, 2, 3] if model == "cnn" else [0, 1, 2])
+        assert saved["mean_methods"].tolist() == ([0, 3] if model == "cnn" else [0])
+        assert set(saved["index"]) <= set(predictions[0]["index"])
+        right = [table[table[CLASSES].to_numpy().argmax(axis=1) == table["label"]] for table in predictions]
+        assert saved["mean_images"].tolist() == np.bincount(pd.concat(right)["label"], minlength=7).tolist()
+    checks = read_table(results / model / "saliency_checks.csv", SALIENCY_CHECKS)
+    assert set(checks["check"]) >= {"randomization", "folds"}
     assert heat.shape == masked.shape == images.shape == (7, 48, 48)
     assert heat.min() >= 0
     np.testing.assert_allclose(heat.max(axis=(1, 2)), 1)
@@ -360,7 +369,8 @@ def test_factors_are_those_of_the_models_and_accuracies_those_of_the_last_epochs
 
 def test_every_picture_is_there_and_of_a_readable_size(results):
     pictures = {str(path.relative_to(results)): path for path in results.rglob("*.png")}
-    one_model = {"accuracy", "confusion_matrix", "misclassified", "calibration", "saliency", "held_out"}
+    one_model = {"accuracy", "confusion_matrix", "misclassified", "calibration", "held_out"}
+    one_model |= {"saliency", "saliency_methods", "saliency_means", "saliency_checks"}
     assert set(pictures) == {
         "data/samples.png",
         "data/audit.png",

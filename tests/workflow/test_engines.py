@@ -87,7 +87,7 @@ from fercv.engine.setup import set_up
 from fercv.nets.models import load_model, predict
 from fercv.visualize.filters import ascend_filters, centred, noise_images, unit_rms
 from fercv.visualize.robust_ascent import Distortion, ascend_robustly
-from fercv.visualize.saliency import class_score_gradient
+from fercv.visualize.saliency import Settings, class_score_gradient, explain, saliency_maps
 
 set_up("tests", 7)
 model, images = load_model(sys.argv[1]), np.load(sys.argv[2])[:32]
@@ -101,7 +101,16 @@ robust = ascend_robustly(
     model, "block4_pool", range(4), unit_rms(centred(noise_images(1, range(4), images.shape[1:]))), steps=5,
     step_size=0.1, distortion=Distortion(2, 5, 0.05), seed=1, batch_size=4,
 )
-found = {
+explained, settings = explain(model), Settings(32, samples=2, steps=3, seed=5)
+maps = {
+    method: saliency_maps(method, explained, standardize(images), np.arange(32) % 7, settings)
+    for method in ("gradient", "smooth_grad", "integrated_gradients", "grad_cam")
+}
+# The compiled functions must see new weights.
+model.set_weights([weights[..., ::-1] for weights in model.get_weights()])
+maps["new_weights"] = saliency_maps("gradient", explained, standardize(images), np.arange(32) % 7, settings)
+model.set_weights([weights[..., ::-1] for weights in model.get_weights()])
+found = maps | {
     "probabilities": predict(model, images, np.arange(32), 32), "scores": scores, "gradients": gradients,
     "activations": ascended.activations, "ascended": ascended.images,
     "robust": robust.images,

@@ -34,6 +34,7 @@ EXPERIMENT = {
     "scales": {
         "tiny": {
             "filters": 2,
+            "saliency": {"samples": 2, "steps": 2, "checked": 3},
             "definitions": {
                 "cnn": {"settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2},
                 "fc": {"settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2},
@@ -960,7 +961,7 @@ def test_it_holds_with_the_slurm_profile_as_well(project):
             ],
         ),
         pytest.param("fc/folds/01/history.csv", ["fc 01"], marks=pytest.mark.slow),
-        ("cnn/saliency.png", ["cnn 00", "Compute what cnn looks at", "Draw what cnn looks at"]),
+        ("cnn/saliency.png", ["cnn 00", "cnn 01", "cnn 02", "Compute what cnn looks at", "Draw what cnn looks at"]),
     ],
 )
 def test_one_file_is_made_by_the_jobs_that_it_needs_and_no_other(project, target, jobs):

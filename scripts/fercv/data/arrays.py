@@ -10,19 +10,32 @@ from pathlib import Path
 
 import numpy as np
 
-from fercv.data.tables import COUNT, INDEX, SHARE, Kind, refuse_file
+from fercv.data.tables import AMOUNT, COUNT, INDEX, SHARE, Kind, refuse_file
 
 GREY = Kind("int64", 0, 255)
 NUMBER = Kind("float64")
 
-# M/saliency.npz: images n, height h, width w, classes k.
+# M/saliency.npz: images n, height h, width w, classes k, methods m, methods of the means q. Methods are positions in
+# `fercv.visualize.methods.METHODS`. `signed` is each map divided by its largest absolute value. `masked` belongs to the
+# first method. `fold_mean` and `fold_deviation` are of the heat that the models of all folds give, and `agreement` is
+# its mean rank correlation between two folds. `means` is the mean heat of each class, in multiples of an even
+# distribution, over `mean_images` images, and `mean_faces` is the mean of these, from 0 to 255.
 SALIENCY = {
     "index": (INDEX, "n"),
     "images": (GREY, "nhw"),
     "labels": (COUNT, "n"),
     "probabilities": (SHARE, "nk"),
-    "heat": (SHARE, "nhw"),
+    "methods": (COUNT, "m"),
+    "heat": (SHARE, "mnhw"),
+    "signed": (Kind("float64", -1, 1), "mnhw"),
     "masked": (GREY, "nhw"),
+    "fold_mean": (SHARE, "mnhw"),
+    "fold_deviation": (SHARE, "mnhw"),
+    "agreement": (Kind("float64", -1, 1), "mn"),
+    "mean_methods": (COUNT, "q"),
+    "means": (AMOUNT, "qkhw"),
+    "mean_faces": (Kind("float64", 0, 255), "khw"),
+    "mean_images": (COUNT, "k"),
 }
 # M/filters_<layer>.npz: filters f, height h, width w, steps s.
 FILTERS = {"filters": (INDEX, "f"), "images": (NUMBER, "fhw"), "activations": (NUMBER, "fs")}
@@ -88,6 +101,32 @@ def read_probabilities(path: str | Path, shape: tuple[int, int, int]) -> np.ndar
     if probabilities.shape != shape:
         refuse_file(path, f"has the shape {probabilities.shape}, expected {shape}: folds, rows and classes")
     return probabilities
+
+
+def read_part_masks(path: str | Path, count: int) -> dict[str, np.ndarray]:
+    """Read from E/data/truth.npz which pixels of the built-in faces belong to which part.
+
+    Args:
+        path: the file.
+        count: how many images there are.
+
+    Returns:
+        {part: bool (count, height, width)}.
+
+    Raises:
+        InputError: the file is no npz with such arrays.
+    """
+    try:
+        with np.load(path) as saved:
+            masks, parts = saved["masks"], saved["parts"].tolist()
+        if masks.dtype != bool or masks.ndim != 4 or masks.shape[:2] != (count, len(parts)):
+            raise ValueError(f"masks of the type {masks.dtype} and the shape {masks.shape}")
+    except OSError:
+        raise
+    # As below: what zipfile, zlib and NumPy raise on a damaged file.
+    except Exception as error:
+        refuse_file(path, f"does not hold the masks of {count} images, and the names of their parts ({error})")
+    return dict(zip(parts, np.moveaxis(masks, 1, 0), strict=True))
 
 
 def _open_array(path: str | Path, what: str) -> np.ndarray:

@@ -350,6 +350,21 @@ FEATURE_MAP_CHECKS = {
     "eyes": SHARE_IF_KNOWN,
     "mouth": SHARE_IF_KNOWN,
 }
+# M/saliency_checks.csv, one row for each method or reference, check, measure and place, see
+# `fercv.visualize.saliency_checks`: the mean over some images, and its interval. `place` is a layer, a share of the
+# pixels, a part of the face or a class, or "".
+SALIENCY_CHECKS = {
+    "method": TEXT,
+    "check": Kind(
+        "str", choices=("randomization", "deletion", "insertion", "masking", "parts", "parts_by_class", "folds")
+    ),
+    "measure": TEXT,
+    "place": TEXT,
+    "value": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "images": COUNT,
+}
 # What score_model reads of M/folds/<fold>/metrics.json, and its types.
 RECORD = {"software": dict, "precision": str, "predictions_sha256": str}
 

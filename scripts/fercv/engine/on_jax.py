@@ -49,23 +49,26 @@ def set_random_state(arrays: list) -> None:
     """Do nothing, see `random_state`."""
 
 
-def value_and_gradient(score):
+def value_and_gradient(score, variables=()):
     """Compile a score together with its gradient with respect to its first argument.
 
     Args:
         score: function of (inputs (n, ...), *more arrays) that returns one number per input, shape (n,).
+        variables: Keras variables that the score reads, and which may have other values at a later call. The values of
+            all others become constants.
 
     Returns:
         A function of the same arguments that returns two arrays: scores (n,), gradients of the shape of the inputs.
     """
 
-    def total(inputs, *more):
-        values = score(inputs, *more)
-        return values.sum(), values
+    def total(inputs, values, *more):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            scores = score(inputs, *more)
+        return scores.sum(), scores
 
     @jax.jit
     def compiled(*given):
-        (_, values), gradients = jax.value_and_grad(total, has_aux=True)(*given)
-        return values, gradients
+        (_, scores), gradients = jax.value_and_grad(total, has_aux=True)(*given)
+        return scores, gradients
 
-    return compiled
+    return lambda inputs, *more: compiled(inputs, [variable.value for variable in variables], *more)

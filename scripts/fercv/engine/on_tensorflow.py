@@ -48,21 +48,28 @@ def set_random_state(arrays: list) -> None:
     """Do nothing, see `random_state`."""
 
 
-def value_and_gradient(score):
+def value_and_gradient(score, variables=()):
     """Compile a score together with its gradient with respect to its first argument.
 
     Args:
         score: function of (inputs (n, ...), *more tensors) that returns one number per input, shape (n,).
+        variables: not needed here: the score always reads the present values. See `on_jax.value_and_gradient`.
 
     Returns:
         A function of the same arguments that returns two tensors: scores (n,), gradients of the shape of the inputs.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def compiled(inputs, *more):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             values = score(inputs, *more)
         return values, tape.gradient(values, inputs)
 
-    return lambda inputs, *more: compiled(*(tf.convert_to_tensor(value) for value in (inputs, *more)))
+    def computed(*given):
+        tensors = [tf.convert_to_tensor(value) for value in given]
+        # Traced once for all numbers of inputs.
+        kinds = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in tensors]
+        return compiled.get_concrete_function(*kinds)(*tensors)
+
+    return computed

@@ -51,11 +51,12 @@ def set_random_state(arrays: list[np.ndarray]) -> None:
     torch.cuda.set_rng_state_all(gpus)
 
 
-def value_and_gradient(score):
+def value_and_gradient(score, variables=()):
     """A score together with its gradient with respect to its first argument.
 
     Args:
         score: function of (inputs (n, ...), *more tensors) that returns one number per input, shape (n,).
+        variables: not needed here: the score always reads the present values. See `on_jax.value_and_gradient`.
 
     Returns:
         A function of the same arguments that returns two tensors: scores (n,), gradients of the shape of the inputs.

@@ -1,4 +1,4 @@
-"""Pictures of saliency, filters and feature maps. Each function takes finished arrays and returns a Figure."""
+"""Pictures of filters and feature maps. Each function takes finished arrays and returns a Figure."""
 
 import math
 
@@ -10,7 +10,6 @@ from fercv.figures.drawing import (
     HEAT_MAP,
     INK,
     STYLE,
-    VERMILLION,
     WIDTH,
     close_slack,
     draw_numbered_tiles,
@@ -20,54 +19,8 @@ from fercv.figures.drawing import (
     set_figure_note,
     set_heading,
     set_note,
-    shortened,
     wrapped,
 )
-
-
-@style.context(STYLE)
-def saliency_figure(originals, heat, masked, true_names, predicted_names, probabilities, threshold, title):
-    """One row for each image: the image, its saliency, and the image with only its salient pixels.
-
-    Args:
-        originals: (n, h, w), grey values as uint8, or as float in [0, 1].
-        heat: float (n, h, w) in [0, 1].
-        masked: as originals, every pixel whose heat is not above `threshold` set to the image's mean.
-        true_names: the n true classes.
-        predicted_names: the n predicted classes.
-        probabilities: (n,), of the predicted classes.
-        threshold: heat above which a pixel was kept, in [0, 1].
-        title: heading of the figure.
-    """
-    number, height, width = originals.shape
-    figure = Figure(figsize=(8, 2 + 1.8 * number * height / width))
-    panels = figure.subplots(1, 3)
-    columns = [
-        ("Original", grey(originals), "gray"),
-        ("Saliency,\nnormalized", heat, HEAT_MAP),
-        (f"Above {threshold:g},\nothers: mean", grey(masked), "gray"),
-    ]
-    for axes, (name, images, colour_map) in zip(panels, columns, strict=True):
-        centres = draw_tiles(axes, images, columns=1, gap=0.05, colour_map=colour_map)
-        axes.set_title(name, loc="center", weight="normal")
-    right = [true == predicted for true, predicted in zip(true_names, predicted_names, strict=True)]
-    labels = [
-        f"true: {shortened(true, 20)}\npredicted: {shortened(predicted, 20)}\n"
-        f"{'✓ right' if is_right else '✗ wrong'} ({probability:.2f})"
-        for true, predicted, probability, is_right in zip(
-            true_names, predicted_names, probabilities, right, strict=True
-        )
-    ]
-    panels[0].set_yticks(centres[:, 1], labels, fontsize=9.5, linespacing=1.4)
-    for label, is_right in zip(panels[0].get_yticklabels(), right, strict=True):
-        label.set(color=INK if is_right else VERMILLION, weight="normal" if is_right else "bold")
-    bar = figure.colorbar(panels[1].images[0], ax=panels, fraction=0.03, aspect=40, pad=0.02)
-    bar.set_label("Saliency")
-    bar.outline.set_visible(False)
-    bar.ax.axhline(threshold, color="white", lw=2)
-    set_heading(figure, title)
-    close_slack(figure, panels[0])
-    return figure
 
 
 @style.context(STYLE)

@@ -282,7 +282,8 @@ def logits_model(model):
         model: Keras model whose last layer is a softmax, or a dense layer with a softmax; it is left as it is.
 
     Returns:
-        Keras model of the same inputs and weights that gives the logits; a last dense layer gives them in float32.
+        Keras model of the same inputs that gives the logits; a last dense layer gives them in float32. It shares the
+        weights: if those of the model change, so do the logits.
 
     Raises:
         InputError: the last layer is no softmax.
@@ -295,10 +296,20 @@ def logits_model(model):
         )
     if not isinstance(last, keras.layers.Dense):
         return keras.Model(model.input, last.input)
-    linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
-    logits = linear(last.input)
-    linear.set_weights(last.get_weights())
-    return keras.Model(model.input, logits)
+    return keras.Model(model.input, Logits(last)(last.input))
+
+
+class Logits(keras.layers.Layer):
+    """What a dense layer computes before its activation, in float32, with the weights of that layer."""
+
+    def __init__(self, dense):
+        super().__init__(dtype="float32")
+        self.dense = dense
+
+    def call(self, inputs):
+        """The products with the kernel, and the bias if the dense layer has one."""
+        products = keras.ops.matmul(inputs, self.dense.kernel)
+        return products + self.dense.bias if self.dense.use_bias else products
 
 
 def ends_in_softmax(layer) -> bool:

@@ -118,7 +118,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
 
     In what is returned, every definition is complete (the schema's defaults filled in, keys in the schema's order) and
     has the chosen scale applied; `data.images` is the scale's number of images or None; `filters.count` is cut to the
-    scale's number; `scale` and `scales` are gone.
+    scale's number; `saliency` has the scale's values; `scale` and `scales` are gone.
 
     Args:
         config: the merged content of the config files. It is not changed.
@@ -140,6 +140,7 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     config["new_images"] = config["new_images"] and plain_path(config["new_images"])
     config["data"]["images"] = scale.get("images")
     config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
+    config["saliency"] = config["saliency"] | scale.get("saliency", {})
     check_folds(config, files)
     check_groups(config, files)
     check_layers(config, files)

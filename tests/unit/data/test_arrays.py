@@ -115,7 +115,10 @@ def test_a_truncated_npz_is_refused(tmp_path, cut):
 def test_labels_beyond_the_classes_are_refused(tmp_path):
     path = tmp_path / "saliency.npz"
     images = np.zeros((1, 2, 2))
-    arrays = {"index": [3], "images": images, "heat": images, "masked": images, "probabilities": [[0.5, 0.5]]}
+    arrays = {"index": [3], "images": images, "masked": images, "probabilities": [[0.5, 0.5]]}
+    arrays |= {"methods": [0], "mean_methods": [], "mean_images": [1, 0], "agreement": [[0.5]]}
+    arrays |= dict.fromkeys(("heat", "signed", "fold_mean", "fold_deviation"), images[None])
+    arrays |= {"means": np.zeros((0, 2, 2, 2)), "mean_faces": np.zeros((2, 2, 2))}
     np.savez(path, labels=[2], **arrays)
     read_arrays(path, SALIENCY)
     line = refusal_of(path, lambda: read_arrays(path, SALIENCY, below={"labels": 2}))

@@ -1,32 +1,7 @@
 import numpy as np
-import pytest
-from drawings import VERY_LONG_NAMES, filter_checks_of, random_images, saliency_of, texts_of
+from drawings import filter_checks_of, random_images, texts_of
 
 from fercv.figures import visualize
-
-
-def test_saliency_names_classes_and_marks_wrong_ones_in_words():
-    figure = saliency_of(2)
-    panels = figure.axes[:3]
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == [
-        "true: angry\npredicted: angry\n✓ right (0.54)",
-        "true: disgust\npredicted: fear\n✗ wrong (0.54)",
-    ]
-    assert [panel.get_title() for panel in panels] == [
-        "Original",
-        "Saliency,\nnormalized",
-        "Above 0.5,\nothers: mean",
-    ]
-
-
-def test_saliency_colours_go_from_zero_to_one_whatever_the_heat():
-    images = random_images(1)
-    heat = np.full(images.shape, 0.3)
-    figure = visualize.saliency_figure(images, heat, images, ["a"], ["a"], [1.0], 0.5, "Saliency")
-    drawn = figure.axes[1].images[0]
-    assert drawn.get_clim() == (0, 1)
-    assert drawn.get_array().min() == drawn.get_array().max() == pytest.approx(0.3)
-    assert figure.axes[3].get_ylim() == (0, 1)
 
 
 def test_filters_have_their_own_grey_scale_and_number():
@@ -88,13 +63,3 @@ def test_checked_feature_maps_are_on_one_scale_in_each_group():
     np.testing.assert_allclose(np.unique(drawn), [0, 0.25, 0.5, 1])
     assert set(equal.images[0].get_array().compressed()) == {0}
     assert [label.get_text() for label in varying.get_xticklabels()] == ["7"]
-
-
-def test_long_names_leave_room_for_the_images_and_apart_headings():
-    figure = saliency_of(4, VERY_LONG_NAMES)
-    figure.draw_without_rendering()
-    panels = figure.axes[:3]
-    width = figure.get_size_inches()[0] * figure.dpi
-    assert all(panel.get_window_extent().width > width / 8 for panel in panels)
-    headings = [panel.title.get_window_extent() for panel in panels]
-    assert headings[0].x1 < headings[1].x0 and headings[1].x1 < headings[2].x0

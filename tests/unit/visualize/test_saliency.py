@@ -7,7 +7,18 @@ from differences import central_differences, in_float64, vary_normalizations
 
 from fercv.engine.backend import keras
 from fercv.nets.models import build_model, logits_model
-from fercv.visualize.saliency import class_score_gradient, compute_saliency, mask_image
+from fercv.visualize.saliency import (
+    Explained,
+    Settings,
+    class_score_gradient,
+    explain,
+    heat_of,
+    mask_image,
+    possible_methods,
+    relative_heat,
+    saliency_maps,
+    sums_by_class,
+)
 from fercv.workflow.errors import InputError
 
 SHAPE = (4, 5)
@@ -26,6 +37,12 @@ def make_linear_model(flat_input=False, separate_activation=False):
     weights = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     model.get_layer("scores").set_weights([weights, np.array([1, -2, 3], dtype=np.float32)])
     return model, weights
+
+
+def compute_saliency(score_gradient, images, classes, batch_size):
+    """The heat of the gradient."""
+    explained = Explained(None, score_gradient)
+    return heat_of("gradient", saliency_maps("gradient", explained, images, classes, Settings(batch_size)))
 
 
 def make_images(n, seed=1):
@@ -169,6 +186,201 @@ def test_heat_reaches_one_however_faint_the_gradient_is(scale):
     np.testing.assert_allclose(heat.max(axis=(1, 2)), [1, 0, 1])
 
 
+METHODS = ["gradient", "smooth_grad", "integrated_gradients", "grad_cam"]
+
+
+def make_convolution(activation="leaky_relu", units=3):
+    """A net with maps of as many pixels as the image, which is 6 x 7."""
+    keras.utils.set_random_seed(4)
+    inputs = layers.Input((6, 7, 1))
+    x = layers.Conv2D(2, 3, padding="same", activation=activation, name="maps")(inputs)
+    outputs = layers.Dense(units, activation="softmax", name="scores")(layers.Flatten()(x))
+    model = keras.Model(inputs, outputs)
+    model.set_weights([np.random.default_rng(5).normal(size=array.shape) for array in model.get_weights()])
+    return model
+
+
+def images_of(model, n=3, seed=8):
+    return np.random.default_rng(seed).normal(size=(n, *model.input_shape[1:])).astype(np.float32)
+
+
+def logits_of(model, images, classes):
+    return keras.ops.convert_to_numpy(logits_model(model)(images))[np.arange(len(images)), classes]
+
+
+@pytest.mark.parametrize("flat_input", [False, True])
+@pytest.mark.parametrize("method", ["gradient", "smooth_grad"])
+def test_the_map_of_a_linear_model_is_its_signed_weights(method, flat_input):
+    """The noise of SmoothGrad changes nothing: the gradient is the same everywhere."""
+    model, weights = make_linear_model(flat_input)
+    classes = np.array([2, 0, 1, 1, 0])
+    maps = saliency_maps(method, explain(model), make_images(5), classes, Settings(2, samples=3))
+    assert maps.dtype == np.float32
+    np.testing.assert_allclose(maps, weights.T[classes].reshape(5, *SHAPE), rtol=1e-5)
+
+
+def test_smooth_grad_is_the_mean_gradient_of_noisy_images():
+    """The gradient of a square is twice the pixel, so noise of mean zero over many samples leaves it as it is."""
+    explained, images = explain(make_quadratic_model()), make_images(2)
+    classes = np.zeros(2, int)
+    plain = saliency_maps("gradient", explained, images, classes, Settings(8))
+    few = saliency_maps("smooth_grad", explained, images, classes, Settings(8, samples=4, noise=0.2, seed=3))
+    many = saliency_maps("smooth_grad", explained, images, classes, Settings(8, samples=400, noise=0.2, seed=3))
+    spread = 2 * 0.2 * (images.max(axis=(1, 2, 3)) - images.min(axis=(1, 2, 3)))
+    errors = [np.sqrt(np.square(maps - plain)[:, 0].mean(axis=1)) / spread for maps in (few, many)]
+    # The standard errors of a mean of 4 and of 400 samples.
+    assert (errors[0] > 0.2).all() and (errors[0] < 1).all()
+    assert (errors[1] < 0.1).all()
+    assert not few[:, 1:].any()
+
+
+@pytest.mark.parametrize(("samples", "seed", "same"), [(3, 6, True), (3, 7, False), (4, 6, False)])
+def test_the_noise_of_smooth_grad_follows_from_the_seed(samples, seed, same):
+    model = make_convolution()
+    images, classes = images_of(model), np.array([0, 2, 1])
+    first = saliency_maps("smooth_grad", explain(model), images, classes, Settings(2, samples=3, seed=6))
+    again = saliency_maps("smooth_grad", explain(model), images, classes, Settings(2, samples=samples, seed=seed))
+    assert (first == again).all() == same
+
+
+def test_without_noise_smooth_grad_is_the_gradient():
+    model = make_convolution()
+    explained, images, classes = explain(model), images_of(model), np.array([0, 2, 1])
+    smooth = saliency_maps("smooth_grad", explained, images, classes, Settings(8, samples=2, noise=0))
+    np.testing.assert_allclose(smooth, saliency_maps("gradient", explained, images, classes, Settings(8)), rtol=1e-6)
+
+
+def test_integrated_gradients_sum_up_to_the_difference_of_the_scores():
+    model = make_convolution()
+    images, classes = images_of(model), np.array([0, 2, 1])
+    maps = saliency_maps("integrated_gradients", explain(model), images, classes, Settings(2, steps=400))
+    expected = logits_of(model, images, classes) - logits_of(model, np.zeros_like(images), classes)
+    assert np.abs(expected).min() > 0.5
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), expected, rtol=2e-3)
+
+
+def test_integrated_gradients_of_a_square_are_the_square_itself():
+    """The midpoint rule is exact for it, with any number of steps."""
+    images = make_images(2)
+    settings = Settings(8, steps=3)
+    maps = saliency_maps("integrated_gradients", explain(make_quadratic_model()), images, np.zeros(2, int), settings)
+    np.testing.assert_allclose(maps[:, 0], np.square(images[:, 0, :, 0]), rtol=1e-5)
+    assert not maps[:, 1:].any()
+
+
+def test_grad_cam_of_one_layer_is_what_comes_out_by_hand():
+    model = make_convolution()
+    images, classes = images_of(model), np.array([0, 2, 1])
+    activations = keras.Model(model.input, model.get_layer("maps").output)(images).numpy()
+    kernel = model.get_layer("scores").get_weights()[0].reshape(6, 7, 2, 3)
+    # The logit is linear in the maps, so its gradient is the kernel of the scores.
+    weights = kernel.mean(axis=(0, 1))[:, classes].T
+    expected = np.einsum("nc,nhwc->nhw", weights, activations)
+    maps = saliency_maps("grad_cam", explain(model), images, classes, Settings(2))
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+    heat = heat_of("grad_cam", maps)
+    assert (heat[expected < 0] == 0).all() and (heat[expected > 0] > 0).all()
+
+
+def test_grad_cam_is_enlarged_bilinearly():
+    inputs = layers.Input((12, 14, 1))
+    x = layers.AveragePooling2D(2, name="pool")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Flatten()(x)))
+    model.set_weights([np.eye(42, 2) + 1, np.zeros(2)])
+    images = images_of(model, 2)
+    maps = saliency_maps("grad_cam", explain(model, "pool"), images, np.array([0, 0]), Settings(2))
+    coarse = images.reshape(2, 6, 2, 7, 2).mean(axis=(2, 4)) * (1 + 1 / 42)
+    # Pixel 1 lies a quarter of the way from the centre of the first cell to that of the second.
+    np.testing.assert_allclose(maps[:, 0, 0], coarse[:, 0, 0], rtol=1e-5)
+    expected = 0.75 * coarse[:, 0, 0] + 0.25 * coarse[:, 0, 1]
+    np.testing.assert_allclose(maps[:, 0, 1], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_grad_cam_takes_the_last_layer_with_maps_that_are_not_too_small():
+    explained = explain(build_model("cnn", (48, 48, 1), 7, {"width": 0.02}))
+    assert explained.activations.output.shape[1:3] == (6, 6)
+    assert explained.activations.layers[-1].name == "bn_b4_c3"
+    chosen = explain(explained.model, "conv2_pool")
+    assert chosen.activations.layers[-1].name == "conv2_pool"
+
+
+def test_grad_cam_needs_a_layer_that_no_way_leads_around():
+    inputs = layers.Input((8, 8, 1))
+    first = layers.Conv2D(1, 3, padding="same", name="first")(inputs)
+    second = layers.Conv2D(1, 3, padding="same", name="second")(first)
+    x = layers.Flatten()(layers.Add(name="sum")([first, second]))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Dense(3)(x)))
+    assert explain(model).activations.layers[-1].name == "sum"
+    with pytest.raises(InputError, match=r"^saliency.grad_cam_layer is 'second', .* a way around it; choose another"):
+        explain(model, "second")
+
+
+@pytest.mark.parametrize("layer", [None, "block4_pool"])
+def test_a_model_without_maps_has_no_grad_cam(layer):
+    explained = explain(make_linear_model()[0], layer)
+    assert possible_methods(explained, METHODS) == METHODS[:3]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_follow_the_weights_of_the_model(method):
+    """The models of all folds are one object that gets other weights. Its functions are compiled once."""
+    model = make_convolution()
+    explained, images, classes = explain(model), images_of(model), np.array([0, 2, 1])
+    settings = Settings(2, samples=2, steps=2)
+    before = saliency_maps(method, explained, images, classes, settings)
+    model.set_weights([2 * array[..., ::-1] for array in model.get_weights()])
+    after = saliency_maps(method, explained, images, classes, settings)
+    expected = saliency_maps(method, explain(model), images, classes, settings)
+    np.testing.assert_allclose(after, expected, rtol=1e-5)
+    assert not np.allclose(before, after)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_do_not_depend_on_the_other_images(method):
+    model = make_convolution()
+    explained, images, classes = explain(model), images_of(model, 5), np.array([0, 2, 1, 0, 0])
+    settings = Settings(2, samples=2, steps=2)
+    whole = saliency_maps(method, explained, images, classes, settings)
+    alone = saliency_maps(method, explained, images[3:4], classes[3:4], settings)
+    np.testing.assert_allclose(alone[0], whole[3], rtol=1e-5, atol=1e-6)
+
+
+def test_relative_heat_counts_each_image_the_same():
+    heat = np.array([[[1, 3], [0, 0]], [[10, 30], [0, 0]], [[0, 0], [0, 0]]], dtype=np.float32)
+    assert relative_heat(heat).tolist() == [[[1, 3], [0, 0]], [[1, 3], [0, 0]], [[1, 1], [1, 1]]]
+
+
+def test_sums_by_class_keep_the_classes_apart():
+    values = np.arange(12.0).reshape(3, 2, 2)
+    assert sums_by_class(values, np.array([2, 0, 2]), 3).tolist() == [
+        values[1].tolist(), np.zeros((2, 2)).tolist(), (values[0] + values[2]).tolist()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["gradient", "smooth_grad", "grad_cam"])
+def test_maps_are_those_of_tf_keras_vis(method):
+    pytest.importorskip("tf_keras_vis", reason="pip install tf-keras-vis==0.8.7")
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    model = make_convolution("relu")
+    images, classes = images_of(model), [0, 2, 1]
+    maps = saliency_maps(method, explain(model), images, np.array(classes), Settings(8, samples=2, noise=0.0))
+    if method == "grad_cam":
+        cam = Gradcam(model, model_modifier=ReplaceToLinear(), clone=True)
+        expected = cam(CategoricalScore(classes), images, penultimate_layer="maps", normalize_cam=False)
+        maps = np.maximum(maps, 0)
+    else:
+        oracle = Saliency(model, model_modifier=ReplaceToLinear(), clone=True)
+        options = {"smooth_samples": 2, "smooth_noise": 0.0} if method == "smooth_grad" else {}
+        expected = oracle(
+            CategoricalScore(classes), images, gradient_modifier=None, normalize_map=False, keepdims=True, **options
+        )[..., 0]
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_mask_image_keeps_only_what_is_above_the_threshold():
     image = np.array([[0, 10], [20, 91]], dtype=np.uint8)
     masked = mask_image(image, np.array([[0.5, 0.51], [0.0, 1.0]]), 0.5)
@@ -179,11 +391,11 @@ def test_mask_image_keeps_only_what_is_above_the_threshold():
 
 def test_a_fold_of_images_of_one_grey_is_refused_before_a_model_is_loaded(tmp_path):
     np.save(tmp_path / "images.npy", np.full((2, 8, 8), 90, np.uint8))
-    (tmp_path / "samples.csv").write_text("index,label,usage,duplicate_group,source,excluded\n0,0,,0,a,\n1,1,,0,b,\n")
-    (tmp_path / "folds.csv").write_text("index,fold,group\n0,0,0\n1,1,1\n")
+    (tmp_path / "predictions.csv").write_text("index,label,a,b\n0,0,0.5,0.5\n1,1,0.5,0.5\n")
+    options = {"fold": 0, "per_class": 1, "samples": 1, "noise": 0.1, "steps": 1}
     snakemake = SimpleNamespace(
-        input=SimpleNamespace(model="missing", **{path.stem: path for path in tmp_path.iterdir()}),
-        params=SimpleNamespace(saliency={"fold": 0}, classes=["a", "b"], architecture="fc"),
+        input=SimpleNamespace(images=tmp_path / "images.npy", predictions=[tmp_path / "predictions.csv"]),
+        params=SimpleNamespace(saliency=options, classes=["a", "b"], seed=1, architecture="fc"),
         config={"gpus": {"jobs_per_gpu": 1}}, resources={}, threads=1, rule="x",
     )  # fmt: skip
     snakemake.wildcards = type("Wildcards", (list,), {"model": "fc"})(["fc"])
