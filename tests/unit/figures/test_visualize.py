@@ -39,7 +39,7 @@ def test_feature_maps_show_the_given_image_and_every_channel():
 
 
 def test_checked_filters_stand_in_rows_each_image_on_its_own_scale():
-    figure = filter_checks_of(2, ["block4_pool\n0", "angry"])
+    figure = filter_checks_of(3, ["block4_pool\n0", "angry"])
     plain, robust, real = figure.axes
     assert [label.get_text() for label in plain.get_yticklabels()] == ["block4_pool\n0", "angry"]
     assert [axes.get_title() for axes in figure.axes] == [
@@ -47,9 +47,9 @@ def test_checked_filters_stand_in_rows_each_image_on_its_own_scale():
     ]  # fmt: skip
     assert [label.get_text() for label in robust.get_xticklabels()] == ["noise", "grey", "mean face"]
     assert [text.get_text() for text in plain.texts] == ["100 %, +89 sd"] * 6
-    assert len(real.texts) == 4
+    assert len(real.texts) == 6
     rows = np.array_split(real.images[0].get_array(), 2, axis=0)
-    assert all((tile.min(), tile.max()) == (0, 1) for row in rows for tile in np.array_split(row, 2, axis=1))
+    assert all((tile.min(), tile.max()) == (0, 1) for row in rows for tile in np.array_split(row, 3, axis=1))
     assert any(text.startswith("How to read it.") for text in texts_of(figure))
 
 
