@@ -27,7 +27,7 @@ def settings(**changes) -> dict:
         "models": MODELS,
         "data": {"source": "data/my set.zip", "classes": CLASSES, "held_out": True},
         "folds": {"number": len(FOLDS), "group_duplicates": True, "groups": None, "file": None},
-        "saliency": {"fold": 0, "per_class": 1, "threshold": 0.5},
+        "saliency": {"fold": 0, "per_class": 1, "threshold": 0.5, "methods": ["gradient"]},
         "filters": {"fold": 0, "steps": 9},
         "feature_maps": {"fold": 0},
         **changes,

@@ -91,7 +91,7 @@ def test_one_file_needs_only_its_own_jobs(workflow, target, jobs):
 @pytest.mark.parametrize(
     ("target", "jobs"),
     [
-        ("saliency", DATA | {"train_fold": 3, "compute_saliency": 3, "plot_saliency": 3}),
+        ("saliency", DATA | {"train_fold": 60, "compute_saliency": 3, "plot_saliency": 3}),
         ("confusion", DATA | {"train_fold": 60, "pool_confusion": 3, "plot_confusion": 3}),
         ("filters", DATA | {"train_fold": 1, "ascend_filters": 2, "plot_filters": 2}),
     ],

@@ -61,7 +61,7 @@ class Copies(NamedTuple):
 
 def check_snakemake(words, line, copies):
     """A command that would run jobs is run dry, and there must be some jobs."""
-    if {"--report", "--lint", "--unlock"} & set(words):
+    if {"--report", "--lint", "--unlock", "--list-target-rules"} & set(words):
         run(words, copies.finished)
     else:
         assert job_counts(run(["snakemake", "--dry-run", "--quiet", "rules", *words[1:]], copies.fresh))
@@ -213,7 +213,7 @@ TABLES = ("metrics", "per_class", "calibration", "misclassified", "label_issues"
 
 def write_results(results: Path) -> None:
     """Write what commands of the pages read: pictures, tables, the log of a fold, and two folds, one of them edited."""
-    pictures = ["data/samples.png", "data/audit.png", "comparison.png", "label_issues.png"]
+    pictures = ["data/samples.png", "data/audit.png", "comparison.png", "ensembles.png", "label_issues.png"]
     pictures += [f"{model}/{name}.png" for model in MODELS for name in PICTURES]
     pictures += [f"cnn/{name}.png" for name in ("filters_conv2_pool", "filters_block4_pool", "feature_maps_conv2_pool")]
     pictures += [f"cnn/{name}.png" for name in ("filter_checks", "feature_map_checks")]

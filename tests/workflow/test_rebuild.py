@@ -53,6 +53,8 @@ SALIENCY = {"compute_saliency": 2, "plot_saliency": 2} | PAGE
 LAYER_CHECKS = {"check_layers": 1, "plot_layer_checks": 1} | PAGE
 FILTERS = {"ascend_filters": 2, "plot_filters": 2} | LAYER_CHECKS
 COMPARISON = {"compare_models": 1, "plot_comparison": 1, "compare_ensembles": 1} | PAGE
+# Models with different folds are not averaged, and one model alone is not, either.
+NO_AVERAGE = lambda jobs: {rule: count for rule, count in jobs.items() if rule != "compare_ensembles"}  # noqa: E731
 LABEL_RANKING = {"rank_label_issues": 1, "plot_label_issues": 1}
 # What follows from the folds of one model, and of both.
 OF_FC = COMPARISON | LABEL_RANKING | {
@@ -63,6 +65,7 @@ OF_FC = COMPARISON | LABEL_RANKING | {
 OF_CNN = OF_FC | FILTERS | {"compute_feature_maps": 1, "plot_feature_maps": 1}
 OF_BOTH = {rule: count + OF_FC.get(rule, 0) for rule, count in OF_CNN.items()} | COMPARISON | LABEL_RANKING
 SCORES = COMPARISON | LABEL_RANKING | {
+    "compute_saliency": 1, "plot_saliency": 1,
     "pool_confusion": 1, "plot_confusion": 1, "score_model": 1, "plot_accuracy": 1, "list_misclassified": 1,
     "plot_misclassified": 1, "plot_held_out": 1, "find_label_issues": 1, "plot_calibration": 1,
 }  # fmt: skip
@@ -541,7 +544,7 @@ SETTINGS = {
         lambda c: c["models"].append("fc_dropout"),
         {"summarize_architecture": 1, "train_fold": 3} | OF_FC,
     ),
-    "model removed": (lambda c: c["models"].remove("fc"), COMPARISON | LABEL_RANKING),
+    "model removed": (lambda c: c["models"].remove("fc"), NO_AVERAGE(COMPARISON | LABEL_RANKING)),
 }
 
 
@@ -575,13 +578,13 @@ def test_groups_and_folds_of_the_users_own_assign_the_folds_anew_and_prepare_not
 
 def test_a_model_on_random_folds_is_not_trained_for_the_groups_nor_the_others_for_it(project):
     project.configure(lambda c: definition("fc")(c).update(folds="random"))
-    assert project.jobs() == {"assign_random_folds": 1, "train_fold": 3} | OF_FC
+    assert project.jobs() == {"assign_random_folds": 1, "train_fold": 3} | NO_AVERAGE(OF_FC)
     project.snakemake("results/rebuilt/data/random_folds.csv")
     project.snakemake("--touch")
     assert project.jobs() == {}
     write_groups(project, 1)
     project.configure(lambda c: c["folds"].update(groups={"csv": "groups.csv"}))
-    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | OF_CNN | AUDIT | OF_GROUPS
+    assert project.jobs() == {"assign_folds": 1, "train_fold": 3} | NO_AVERAGE(OF_CNN | AUDIT | OF_GROUPS)
 
 
 @pytest.mark.parametrize("case", SETTINGS)

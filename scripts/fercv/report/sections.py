@@ -121,6 +121,12 @@ SECTIONS = (
                 "A row with a model under versus has the mean difference, model minus versus, over the folds of both. "
                 "A difference is called real if its adjusted p is below 0.05.",
             ),
+            Picture("ensembles.png", "Averages of two models", "ensembles"),
+            Table(
+                "ensembles.csv",
+                "Averages of two models, and their differences from both",
+                "A row with a model under versus has the mean difference, average minus model, over the folds.",
+            ),
             Picture("factors.png", "What the settings do in which the models differ", "factors"),
             Table("factor_effects.csv", "What each setting changes"),
             Table("factors.csv", "Accuracies by setting"),
@@ -165,17 +171,45 @@ SECTIONS = (
     Section(
         "Saliency",
         "Which pixels the models react to.",
-        (Picture("{model}/saliency.png", "What {model} looks at", "saliency"),),
+        (
+            Picture("{model}/saliency.png", "What {model} looks at", "saliency"),
+            Picture("{model}/saliency_methods.png", "The same by every method", "saliency_methods"),
+            Picture("{model}/saliency_means.png", "Where {model} looks for each class", "saliency_means"),
+            Picture("{model}/saliency_checks.png", "What the checks say of these maps", "saliency_checks"),
+            Table(
+                "{model}/saliency_checks.csv",
+                "The checks as numbers",
+                "Each value is a mean over images. The place is a layer, a share of the pixels, a part of the face or "
+                "a class.",
+            ),
+        ),
     ),
     Section(
         "Filters",
         "What single filters of a layer react to.",
-        (Picture("{model}/filters_{layer}.png", "Filters of the layer {layer} of {model}", "filters"),),
+        (
+            Picture("{model}/filters_{layer}.png", "Filters of the layer {layer} of {model}", "filters"),
+            Picture("{model}/filter_checks.png", "Filters and classes of {model}, checked", "filter_checks"),
+            Table(
+                "{model}/filter_checks.csv",
+                "The checks as numbers",
+                "How strongly each image excites its filter, compared with real images, and the most similar filter "
+                "of another fold's model.",
+            ),
+        ),
     ),
     Section(
         "Feature maps",
         "What a layer makes of one image.",
-        (Picture("{model}/feature_maps_{layer}.png", "Feature maps of the layer {layer} of {model}", "feature_maps"),),
+        (
+            Picture("{model}/feature_maps_{layer}.png", "Feature maps of the layer {layer} of {model}", "feature_maps"),
+            Picture("{model}/feature_map_checks.png", "Feature maps of several images", "feature_map_checks"),
+            Table(
+                "{model}/feature_map_checks.csv",
+                "How well single maps tell the parts of a face from the rest",
+                "As area under the ROC curve: 0.5 is chance. Only where it is known where the parts are.",
+            ),
+        ),
     ),
     Section(
         "Held-out test",
@@ -190,6 +224,11 @@ SECTIONS = (
                 ("usage", "images", "predictions", "measure", "value", "low", "high", "standard_deviation", "rows"),
             ),
         ),
+    ),
+    Section(
+        "New images",
+        "What the models say of images whose labels are unknown.",
+        (Picture("{model}/new_images.png", "What {model} says of the new images", "new_images"),),
     ),
     Section(
         "Run time",

@@ -58,6 +58,7 @@ def ascend_filters(
     Raises:
         InputError: the model has no such layer or filter.
     """
+    check_filters(model, layer_name, filters)
     starts = noise_images(seed, filters, image_shape) if starts is None else starts
     return ascend_in_batches(
         model, layer_name, filters, starts, batch_size, lambda *batch: _ascend(*batch, steps, step_size)
@@ -81,9 +82,8 @@ def ascend_in_batches(
     Raises:
         InputError: the model has no such layer or filter.
     """
-    output = scored_output(model, layer_name)
-    _check_filters(filters, output.shape[-1], f"layer {layer_name!r} of model {model.name!r}")
-    score_gradient = _mean_activation_gradient(model, output)
+    check_filters(model, layer_name, filters)
+    score_gradient = _mean_activation_gradient(model, scored_output(model, layer_name))
     filters = np.asarray(filters, dtype=np.int32)
     size = min(batch_size, len(filters))
     batches = []
@@ -110,10 +110,18 @@ def _ascend(score_gradient, images: np.ndarray, filters: np.ndarray, steps: int,
     return images, np.stack(activations, axis=1), gradients.any(axis=(1, 2))
 
 
-def _check_filters(filters: Sequence[int], number: int, place: str) -> None:
+def check_filters(model, layer_name: str, filters: Sequence[int]) -> None:
+    """Refuse filters that a layer does not have.
+
+    Raises:
+        InputError: the model has no such layer or filter.
+    """
+    number = scored_output(model, layer_name).shape[-1]
     for index in filters:
         if not 0 <= index < number:
-            raise InputError(f"{place} has no filter {index}: choose from 0 to {number - 1}")
+            raise InputError(
+                f"layer {layer_name!r} of model {model.name!r} has no filter {index}: choose from 0 to {number - 1}"
+            )
 
 
 def scored_output(model, layer_name: str):

@@ -248,20 +248,25 @@ class Files(list):
         super().__init__(files)
         vars(self).update(named)
 
+    def get(self, name):
+        return getattr(self, name, None)
+
 
 @pytest.mark.parametrize(
     "script", ["ascend_filters", "check_layers", "compute_feature_maps", "compute_saliency", "predict_held_out"]
 )
-def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, saved, script):
+def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, saved, script, base_config):
     """The data are of 9 x 8 pixels, the model of 8 x 8."""
     np.save(tmp_path / "images.npy", np.arange(2 * 9 * 8, dtype=np.uint8).reshape(2, 9, 8))
     (tmp_path / "samples.csv").write_text(
         "index,label,usage,duplicate_group,source,excluded\n0,0,,0,a,\n1,1,Test,1,b,\n", encoding="utf-8"
     )
     (tmp_path / "folds.csv").write_text("index,fold,group\n0,0,0\n", encoding="utf-8")
+    (tmp_path / "predictions.csv").write_text("index,label,a,b,c\n1,1,0,1,0\n", encoding="utf-8")
     snakemake = SimpleNamespace(
         input=Files(
             saved, model=saved, other=saved, models=[saved], **{path.stem: path for path in tmp_path.iterdir()}
+            | {"predictions": [tmp_path / "predictions.csv"]},
         ),
         output=Files(tmp_path / "output"),
         rule=script,
@@ -271,7 +276,7 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
         threads=1,
         params=SimpleNamespace(
             architecture="fc", classes=["a", "b", "c"], image_size=[9, 8], image=0, seed=0, precision="float32",
-            width=1, saliency={"fold": 0, "per_class": 1, "threshold": 0.5},
+            width=1, saliency=base_config["saliency"],
             layer_checks={"fold": 0, "images": 2}, layers=["dense_1"],
             filters={"count": 1, "steps": 1, "step_size": 1, "batch_size": 1},
         ),

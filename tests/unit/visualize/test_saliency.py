@@ -256,7 +256,8 @@ def test_integrated_gradients_sum_up_to_the_difference_of_the_scores():
     maps = saliency_maps("integrated_gradients", explain(model), images, classes, Settings(2, steps=400))
     expected = logits_of(model, images, classes) - logits_of(model, np.zeros_like(images), classes)
     assert np.abs(expected).min() > 0.5
-    np.testing.assert_allclose(maps.sum(axis=(1, 2)), expected, rtol=2e-3)
+    # The score has kinks on the way, and a sum over 400 points misses them by up to a step.
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), expected, rtol=2e-3, atol=0.02)
 
 
 def test_integrated_gradients_of_a_square_are_the_square_itself():
