@@ -452,7 +452,8 @@ SETTINGS_OF_REPORT = {
 
 def shown_on_page(*stages):
     """Paths of the files that the page of the report shows: some of those that the targets of the stages ask for."""
-    made = [path.removeprefix(f"{RESULTS}/") for stage in stages for path in stage.input]
+    files = [*(path for stage in stages for path in stage.input), *(NEW_IMAGES_FILES if config["new_images"] else [])]
+    made = [path.removeprefix(f"{RESULTS}/") for path in files]
     return [f"{RESULTS}/{file}" for file in shown_files(made, MODELS)]
 
 

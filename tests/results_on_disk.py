@@ -15,7 +15,7 @@ FOLDS = ["00", "01"]
 CLASSES = ['calm & "cool"', "it's; alert(1)", "sad"]
 SOURCE = "<img src=x onerror=alert(1)>.png"
 MEASURES = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"]
-PICTURES = ["accuracy", "confusion_matrix", "misclassified", "calibration", "saliency", "held_out"]
+PICTURES = ["accuracy", "confusion_matrix", "misclassified", "calibration", "saliency", "held_out", "new_images"]
 VALUES = {"cnn": 0.81234, "fc": 0.41}
 
 

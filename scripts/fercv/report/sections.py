@@ -178,7 +178,7 @@ SECTIONS = (
             Picture("{model}/saliency_checks.png", "What the checks say of these maps", "saliency_checks"),
             Table(
                 "{model}/saliency_checks.csv",
-                "The checks as numbers",
+                "The checks of the maps as numbers",
                 "Each value is a mean over images. The place is a layer, a share of the pixels, a part of the face or "
                 "a class.",
             ),
@@ -192,7 +192,7 @@ SECTIONS = (
             Picture("{model}/filter_checks.png", "Filters and classes of {model}, checked", "filter_checks"),
             Table(
                 "{model}/filter_checks.csv",
-                "The checks as numbers",
+                "The checks of the filters as numbers",
                 "How strongly each image excites its filter, compared with real images, and the most similar filter "
                 "of another fold's model.",
             ),
