@@ -445,7 +445,10 @@ PICTURES = {
 
 # The settings that the page of the report states, or that its captions name.
 SETTINGS_OF_REPORT = {
-    **{key: config[key] for key in ("experiment", "seed", "models", "folds", "saliency", "filters", "feature_maps")},
+    **{
+        key: config[key]
+        for key in ("experiment", "seed", "models", "folds", "saliency", "filters", "feature_maps", "layer_checks")
+    },
     "data": {key: config["data"][key] for key in ("source", "classes")},
 }
 

@@ -46,3 +46,12 @@ def test_the_page_shows_every_picture_of_snakemakes_report_with_the_same_caption
     shown = {(part.file, part.caption) for section in SECTIONS for part in section.parts if isinstance(part, Picture)}
     assert len(expected) > 10
     assert shown == expected
+
+
+def test_the_page_has_every_setting_that_a_caption_names():
+    rules = (REPOSITORY / "rules" / "common.smk").read_text(encoding="utf-8")
+    given = re.search(r"^SETTINGS_OF_REPORT = \{.*?^\}", rules, re.MULTILINE | re.DOTALL)[0]
+    texts = "".join((REPOSITORY / "report" / f"{name}.rst").read_text(encoding="utf-8") for name in captions())
+    named = set(re.findall(r'config\["(\w+)"\]', texts))
+    assert "layer_checks" in named
+    assert {name for name in named if f'"{name}"' not in given} == set()
