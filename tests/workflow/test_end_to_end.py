@@ -394,10 +394,11 @@ def test_the_page_shows_every_picture_and_links_every_file_that_it_names(results
     assert [link for link in links if not (results / link).exists()] == []
     assert {str(path.relative_to(results)) for path in results.rglob("*.png")} <= links
     tables = {str(path.relative_to(results)) for path in results.rglob("*.csv") if "folds" not in path.parts}
-    # The predictions are no tables to read. The effects of factors are none in this experiment.
+    # The predictions and the groups are no tables to read. The effects of factors are none in this experiment.
     assert {name for name in tables - links if "held_out_predictions" not in name} <= {
         "cnn/label_issues.csv",
         "fc/label_issues.csv",
+        "data/groups.csv",
     }
     mean = read_table(results / "cnn" / "summary.csv", SUMMARY).set_index("measure").loc["accuracy", "mean"]
     assert f"is {mean:.3f} (" in page or f"and {mean:.3f} (" in page
