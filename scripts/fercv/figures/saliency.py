@@ -218,7 +218,8 @@ def checks_figure(checks, methods, verdicts, title):
         _draw_parts(axes, checks, looks)
         axes.set_title("Parts of the face: the share of the heat in brows, eyes and mouth, by class")
     figure.supxlabel(text, x=0.01, ha="left", fontsize=9, linespacing=1.5)
-    first.legend(loc="upper right", handlelength=1.4, labelspacing=0.3)
+    # In the panel beside it, where the curves leave room.
+    figure.axes[1].legend(*first.get_legend_handles_labels(), loc="upper right", handlelength=1.4, labelspacing=0.3)
     handles, names = figure.axes[2].get_legend_handles_labels()
     figure.axes[2].legend(handles[len(looks) :], names[len(looks) :], loc="upper right", labelspacing=0.3)
     set_heading(figure, title)
