@@ -133,11 +133,11 @@ def test_the_filter_keeps_the_rows_with_all_words_and_says_how_many(page):
 def test_one_model_can_be_shown_alone(page):
     page.get_by_role("radio", name="fc").check()
     assert page.locator("figure[data-model=cnn]:visible").count() == 0
-    assert page.locator("figure[data-model=fc]:visible").count() == 6
+    assert page.locator("figure[data-model=fc]:visible").count() == 7
     assert page.locator("figure:not([data-model]):visible").count() == 4
     assert set(column(table(page, "All mistakes"), 1)) == {"fc"}
     page.get_by_role("radio", name="all models").check()
-    assert page.locator("figure[data-model=cnn]:visible").count() == 9
+    assert page.locator("figure[data-model=cnn]:visible").count() == 10
 
 
 def test_the_keyboard_reaches_the_results_and_the_contents_say_where_one_is(page):
@@ -160,7 +160,7 @@ def test_on_paper_whole_tables_and_no_buttons(page):
 def test_without_scripts_everything_is_shown(browser, path):
     page = browser.new_page(viewport={"width": 800, "height": 900}, java_script_enabled=False)
     page.goto(path.as_uri(), timeout=1000 * SECONDS)
-    assert page.locator("figure:visible").count() == 19
+    assert page.locator("figure:visible").count() == 21
     assert page.get_by_text(CLASSES[0]).first.is_visible()
     assert page.locator("fieldset:visible, .tools:visible").count() == 0
     page.close()
