@@ -5,8 +5,7 @@ from fercv.workflow.jobs import run
 import numpy as np
 import pandas as pd
 
-from fercv.data.arrays import open_images
-from fercv.data.painter import PARTS
+from fercv.data.arrays import open_images, read_part_masks
 from fercv.data.preprocessing import standardize
 from fercv.data.tables import FEATURE_MAP_CHECKS, FOLDS, SAMPLES, read_table, write_table
 from fercv.engine.backend import keras
@@ -64,7 +63,8 @@ def main(snakemake):
     np.savez(snakemake.output.filters, images=checked.images, exciting=images[index[checked.exciting]])
 
     index = index[:mapped]
-    masks = known_parts(inputs.get("truth"), index)
+    truth = read_part_masks(inputs.truth, len(images)) if inputs.get("truth") else {}
+    masks = {part: of_all[index] for part, of_all in truth.items()}
     labels = samples.loc[index, "label"].to_numpy()
     shown = np.unique(labels, return_index=True)[1]
     tables = [maps_table(images[index][..., np.newaxis], masks).assign(layer="image", weights="none")]
@@ -91,14 +91,6 @@ def choose_images(folds: pd.DataFrame, fold: int, count: int) -> tuple[np.ndarra
     others = folds.loc[~validated, "index"].to_numpy()
     places = np.linspace(0, len(others) - 1, min(len(others), count - len(first))).round().astype(int)
     return np.concatenate([first, others[places]]), len(first)
-
-
-def known_parts(path: str | None, index: np.ndarray) -> dict[str, np.ndarray]:
-    """Where brows, eyes and mouth are, in images of the built-in faces: {part: bool (n, height, width)}."""
-    if not path:
-        return {}
-    with np.load(path) as truth:
-        return dict(zip(PARTS, np.moveaxis(truth["masks"][index], 1, 0), strict=True))
 
 
 if __name__ == "__main__":

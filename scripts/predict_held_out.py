@@ -8,7 +8,7 @@ import pandas as pd
 from fercv.data.arrays import open_images
 from fercv.data.tables import HELD_OUT_PREDICTIONS, SAMPLES, is_held_out, is_training, read_table, write_table
 from fercv.engine.setup import set_up
-from fercv.nets.models import load_models, predict
+from fercv.nets.models import predict_with_folds
 from fercv.workflow.errors import InputError
 from fercv.workflow.hashing import derive_seed
 from fercv.workflow.resources import resources_of
@@ -31,15 +31,9 @@ def main(snakemake):
     trained = samples.loc[is_training(samples), "duplicate_group"]
     samples["in_training"] = samples["duplicate_group"].isin(trained).astype(int)
     rows = samples.loc[held_out, list(HELD_OUT_PREDICTIONS)].reset_index(drop=True)
-    # One after the other, so that one model is in memory at a time.
-    of_folds = np.stack(
-        [
-            predict(model, images, rows["index"].to_numpy(), 256, snakemake.params.mirrored)
-            for model in load_models(
-                snakemake.input.models, snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:]
-            )
-        ]
-    )
+    expected = (snakemake.params.architecture, len(snakemake.params.classes), images.shape[1:])
+    index, mirrored = rows["index"].to_numpy(), snakemake.params.mirrored
+    of_folds = predict_with_folds(snakemake.input.models, expected, images, index, mirrored)
     mean = pd.DataFrame(of_folds.mean(axis=0, dtype=np.float64), columns=snakemake.params.classes)
     np.save(snakemake.output.probabilities, of_folds)
     write_table(pd.concat([rows, mean], axis=1), snakemake.output.predictions)

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +263,25 @@ def predict(model, images, rows, batch_size: int, mirrored: bool = False):
         probabilities = [model.predict_on_batch(model_inputs(view, model.input_shape[1:])) for view in views]
         batches.append(np.mean([keras.ops.convert_to_numpy(values) for values in probabilities], axis=0)[: len(batch)])
     return np.concatenate(batches)
+
+
+def predict_with_folds(paths: Iterable, expected: Sequence, images, rows, mirrored: bool):
+    """Class probabilities of the given rows by several saved models. One model is in memory at a time.
+
+    Args:
+        paths: files in Keras' format.
+        expected: architecture, classes and image size, as for `load_model`.
+        images: as for `predict`.
+        rows: as for `predict`.
+        mirrored: as for `predict`.
+
+    Returns:
+        float32 (models, m, classes).
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    return np.stack([predict(model, images, rows, 256, mirrored) for model in load_models(paths, *expected)])
 
 
 def find_layer(model, layer_name: str):

@@ -275,7 +275,7 @@ def test_every_script_that_loads_a_model_says_for_images_of_what_size(tmp_path, 
         resources={},
         threads=1,
         params=SimpleNamespace(
-            architecture="fc", classes=["a", "b", "c"], image_size=[9, 8], image=0, seed=0, precision="float32",
+            architecture="fc", classes=["a", "b", "c"], image_size=[9, 8], image=0, seed=0, precision="float32", mirrored=False,
             width=1, saliency=base_config["saliency"],
             layer_checks={"fold": 0, "images": 2}, layers=["dense_1"],
             filters={"count": 1, "steps": 1, "step_size": 1, "batch_size": 1},
