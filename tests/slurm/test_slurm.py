@@ -95,12 +95,9 @@ PREDICTIONS = ("results/demo-tiny/fc/folds/01/predictions.csv", r"\n(\d+),\d", r
 SCORES = {
     "pool_confusion", "plot_confusion", "score_model", "plot_accuracy", "list_misclassified", "plot_misclassified",
     "compare_models", "plot_comparison", "plot_held_out", "find_label_issues", "rank_label_issues", "plot_label_issues",
-    "plot_calibration",
+    "plot_calibration", "compute_saliency", "plot_saliency", "compare_ensembles", "make_report",
 }  # fmt: skip
-OF_FC = SCORES | {
-    "train_fold", "predict_held_out", "score_held_out", "compute_saliency", "plot_saliency", "compare_factors",
-    "plot_factors",
-}  # fmt: skip
+OF_FC = SCORES | {"train_fold", "predict_held_out", "score_held_out", "compare_factors", "plot_factors"}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +119,7 @@ def test_what_is_rebuilt_after_a_run_on_the_cluster(project, change, rules):
 
 def test_a_changed_function_rebuilds_what_uses_it(project):
     project.edit("scripts/fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(")
-    assert project.planned() == {"compute_saliency": 2, "plot_saliency": 2}
+    assert project.planned() == {"compute_saliency": 2, "plot_saliency": 2, "make_report": 1}
 
 
 def test_one_file_runs_only_its_jobs(project):
