@@ -34,7 +34,10 @@ OVERLAY = {
                     },
                     "schedule": {"name": "constant", "warmup": 0},
                     "precision": "float32",
+                    "optimizer": "adam",
                     "learning_rate": 0.002,
+                    "weight_decay": 0,
+                    "mirrored_prediction": False,
                     "batch_size": 32,
                     "epochs": 25,
                 }

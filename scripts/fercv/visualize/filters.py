@@ -58,7 +58,7 @@ def ascend_filters(
     Raises:
         InputError: the model has no such layer or filter.
     """
-    check_filters(model, layer_name, filters)
+    refuse_missing_filters(model, layer_name, filters)
     starts = noise_images(seed, filters, image_shape) if starts is None else starts
     return ascend_in_batches(
         model, layer_name, filters, starts, batch_size, lambda *batch: _ascend(*batch, steps, step_size)
@@ -82,7 +82,7 @@ def ascend_in_batches(
     Raises:
         InputError: the model has no such layer or filter.
     """
-    check_filters(model, layer_name, filters)
+    refuse_missing_filters(model, layer_name, filters)
     score_gradient = _mean_activation_gradient(model, scored_output(model, layer_name))
     filters = np.asarray(filters, dtype=np.int32)
     size = min(batch_size, len(filters))
@@ -110,7 +110,7 @@ def _ascend(score_gradient, images: np.ndarray, filters: np.ndarray, steps: int,
     return images, np.stack(activations, axis=1), gradients.any(axis=(1, 2))
 
 
-def check_filters(model, layer_name: str, filters: Sequence[int]) -> None:
+def refuse_missing_filters(model, layer_name: str, filters: Sequence[int]) -> None:
     """Refuse filters that a layer does not have.
 
     Raises:
