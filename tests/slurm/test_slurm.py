@@ -142,10 +142,13 @@ def steps(project):
     return metrics["training_rows"] // 32
 
 
-def start_and_stop(project, steps):
-    """Start Snakemake for the fold; return it, the fold's process and its Slurm job when it has stopped itself."""
+def start_and_stop(project, steps, again="again"):
+    """Start Snakemake for the fold; return it, the fold's process and its Slurm job when it has stopped itself.
+
+    Before Slurm ends a process it continues it. With `again` the fold has no time then to train its last batches.
+    """
     earlier = project.cluster.jobs()
-    snakemake = project.launch(TARGET, fault=f"batch {steps + 2} {int(signal.SIGSTOP)}")
+    snakemake = project.launch(TARGET, fault=f"batch {steps + 2} {int(signal.SIGSTOP)} {again}")
     wait_until(lambda: project.once.exists() or snakemake.poll() is not None)
     assert snakemake.poll() is None, snakemake.stdout.read()
     (process,) = project.fold_processes()
@@ -230,7 +233,7 @@ def test_snakemake_killed_its_jobs_cancelled_and_started_again(project, on_slurm
 
 def test_snakemake_killed_and_started_again_while_its_job_goes_on(project, on_slurm, steps):
     """Without scancel the fold's second job waits for the first one, and then takes over what the first has trained."""
-    snakemake, process, _ = start_and_stop(project, steps)
+    snakemake, process, _ = start_and_stop(project, steps, again="")
     snakemake.kill()
     snakemake.communicate()
     project.run("--unlock")

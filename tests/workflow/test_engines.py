@@ -141,7 +141,7 @@ def test_the_same_weights_give_the_same_predictions_gradients_and_ascent(backend
     """To float32 rounding. An operation errs by 6e-8; after all layers and five steps, it was 1e-6 of the largest.
 
     The gradient of ReLU and of max pooling jumps. Where rounding decides on which side of a jump an image is, engines
-    differ by much more. The methods that take many gradients of each image meet such a jump in one image of 32.
+    differ by much more. What takes many gradients of an image meets such a jump in a few images: one is allowed to.
     """
     need(backend)
     expected, found = computed("tensorflow"), computed(backend)
@@ -150,7 +150,7 @@ def test_the_same_weights_give_the_same_predictions_gradients_and_ascent(backend
         assert values.dtype == expected[name].dtype, name
         largest = np.abs(expected[name]).max()
         assert largest > 0, name
-        if name in ("smooth_grad", "integrated_gradients"):
+        if name in ("smooth_grad", "integrated_gradients", "robust"):
             differences = np.abs(values - expected[name]).max(axis=(1, 2))
             assert (differences > 1e-5 * largest).sum() <= 1, name
         else:

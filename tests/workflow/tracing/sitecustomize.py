@@ -5,7 +5,8 @@ FERCV_CALLS: a folder. Each process writes a file there: its script, then a line
 FERCV_BATCHES: a file that grows by a byte with each batch that is prepared, which is one batch before its training.
 FERCV_SIGNAL: `<what> <number> <signal>`; a train_fold job sends itself the signal at this point: `batch 5 9` before its
     fifth batch is prepared, `history.csv 1 9` when it opens a file of this name for the first time, `rename 2 9`
-    before it renames its second file, `write 9 9` before its ninth write to a checkpoint.
+    before it renames its second file, `write 9 9` before its ninth write to a checkpoint. With `batch 5 19 again` it
+    sends the signal again and again: it stops, and stops at once again if somebody continues it.
 FERCV_ONCE: a file. Only the process that can create it sends the signal, so the signal is sent once.
 FERCV_WITHOUT_LOCKS: a process gets any lock of a file at once, even if another process holds it.
 FERCV_ASK_EACH_SECOND: Snakemake asks its scheduler for news each second, however long there has been none.
@@ -23,7 +24,7 @@ from pathlib import Path
 
 seen, calls = set(), set()
 counted = {"batch": 0, "file": 0}
-what, number, signal = os.environ.get("FERCV_SIGNAL", "none 0 0").split()
+what, number, signal, *again = os.environ.get("FERCV_SIGNAL", "none 0 0").split()
 
 
 def reached(kind):
@@ -31,6 +32,8 @@ def reached(kind):
     counted[kind] += 1
     if counted[kind] == int(number) and is_first():
         os.kill(os.getpid(), int(signal))
+        while again:
+            os.kill(os.getpid(), int(signal))
 
 
 def is_first():
