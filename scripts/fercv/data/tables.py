@@ -130,6 +130,8 @@ HISTORY = {
     "val_accuracy": SHARE,
     "learning_rate": AMOUNT,
 }
+# M/final/history.csv: the final model is trained on all training rows, so there are none to validate it on.
+FINAL_HISTORY = {name: kind for name, kind in HISTORY.items() if not name.startswith("val_")}
 TIMING = {"epoch": EPOCH, "seconds": AMOUNT, "images_per_second": AMOUNT, "validation_seconds": AMOUNT}
 # M/folds/<fold>/predictions.csv, one row per validation sample; then a column for each class with its probability.
 PREDICTIONS = {"index": INDEX, "label": COUNT}
