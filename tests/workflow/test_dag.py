@@ -177,6 +177,8 @@ def test_a_model_on_random_folds_takes_them_and_is_compared_with_the_same_model_
     target = "results/demo/fc_random/saliency.npz"
     jobs = workflow.jobs(target, configfile=None, overlay=overlay)
     assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_fold": 20, "compute_saliency": 1}
+    jobs = workflow.jobs("results/demo/fc_random/final/model.keras", configfile=None, overlay=overlay)
+    assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_final": 1}
 
 
 def test_what_leaks_are_worth_is_not_asked_of_models_that_differ_otherwise(workflow):
@@ -361,7 +363,8 @@ def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
 def test_what_takes_data_files_has_the_digest_of_all_that_they_are_made_from():
     making, _ = rule_blocks()
     taking = {name: block for name, block in making.items() if "data_file(" in block or "folds_of_model(" in block}
-    assert {"train_fold", "train_final", "predict_held_out", "compute_saliency", "compute_feature_maps", "check_layers"} <= set(taking)
+    most = {"train_fold", "train_final", "predict_held_out", "compute_saliency", "compute_feature_maps", "check_layers"}
+    assert most <= set(taking)
     for name, block in taking.items():
         digest = "digest_of_models_folds" if "folds_of_model(" in block else "data_digest"
         assert f"made_from={digest}," in block

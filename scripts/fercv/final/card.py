@@ -19,7 +19,7 @@ from fercv.report.computed import named_software
 
 
 class Figure(NamedTuple):
-    """A measure: its value with 3 decimals, its 95 % interval if it has one, and its value by chance, or ""."""
+    """A measure: its value, its 95 % interval and its value by chance, as texts; "" where there is none."""
 
     value: str
     interval: str
@@ -92,7 +92,12 @@ def render_card(folder: str | Path, settings: Mapping) -> str:
 def figure(row: Mapping, value: str) -> Figure:
     """A measure of a table, whose value is in the column `value`."""
     interval = "" if pd.isna(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
-    return Figure(f"{row[value]:.3f}", interval, f"{row['chance']:.3f}" if "chance" in row else "")
+    return Figure(decimal(row[value]), interval, decimal(row.get("chance")))
+
+
+def decimal(number: float | None) -> str:
+    """A number with 3 decimals; "" where there is none."""
+    return "" if pd.isna(number) else f"{number:.3f}"
 
 
 def class_rows(folder: Path, record: Mapping) -> list[ClassRow]:
