@@ -419,6 +419,12 @@ def model_memory(wildcards, attempt):
 
 
 @told
+def export_memory(wildcards, attempt):
+    """MB: tf2onnx copies a model many times; it took 12 GB for the full-width cnn."""
+    return int((2000 + 12000 * width(wildcards)) * attempt)
+
+
+@told
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)

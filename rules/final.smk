@@ -24,7 +24,7 @@ rule export_onnx:
     conda:
         "../envs/onnx.yaml"
     resources:
-        mem_mb=model_memory,
+        mem_mb=export_memory,
         runtime=model_minutes,
     params:
         classes=CLASSES,

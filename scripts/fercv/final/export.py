@@ -30,8 +30,10 @@ def with_preprocessing(model, image_size: tuple[int, int], mirrored: bool):
     images = keras.Input(image_size, dtype="uint8", name="images")
     pixels = Standardize()(images)
     views = [pixels, keras.ops.flip(pixels, axis=2)] if mirrored else [pixels]
-    outputs = [model(keras.ops.reshape(view, (-1, *model.input_shape[1:]))) for view in views]
-    return keras.Model(images, keras.ops.mean(keras.ops.stack(outputs), axis=0))
+    # All views in one batch: tf2onnx would copy the weights of a model that stands there twice.
+    inputs = keras.ops.reshape(keras.ops.concatenate(views), (-1, *model.input_shape[1:]))
+    outputs = keras.ops.reshape(model(inputs), (len(views), -1, model.output_shape[-1]))
+    return keras.Model(images, keras.ops.mean(outputs, axis=0))
 
 
 def export_onnx(model, path, image_size: tuple[int, int], mirrored: bool) -> None:

@@ -259,7 +259,7 @@ class StoppedAfter(Checkpoints):
     ],
     ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "muon", "early stopping", "final model"],
 )
-def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, caplog):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 
     def run(checkpoints):
@@ -274,6 +274,7 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes)
     model, history = run(Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00"))
     assert history == undisturbed[1]
     assert model == undisturbed[0]
+    assert "training starts from the beginning" not in caplog.text
 
 
 def test_the_file_of_progress_has_each_epoch_once_also_after_a_stop(tmp_path):
