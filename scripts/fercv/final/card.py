@@ -3,7 +3,6 @@
 What such a card should say is from Mitchell et al. (2019), Model Cards for Model Reporting.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,15 @@ import jinja2
 import pandas as pd
 import yaml
 
-from fercv.data.tables import HELD_OUT_METRICS, PER_CLASS, POOLED_METRICS, SUMMARY, read_table
+from fercv.data.tables import (
+    FINAL_RECORD,
+    HELD_OUT_METRICS,
+    PER_CLASS,
+    POOLED_METRICS,
+    SUMMARY,
+    read_record,
+    read_table,
+)
 from fercv.final.archive import TEMPLATES, example_code
 from fercv.report.computed import named_software
 
@@ -56,12 +63,12 @@ def render_card(folder: str | Path, settings: Mapping) -> str:
         Markdown. Names of the user's are escaped.
 
     Raises:
-        InputError: a table is damaged.
+        InputError: a table or training.json is damaged.
     """
     folder = Path(folder)
     summary = read_table(folder / "summary.csv", SUMMARY).set_index("measure")
     pooled = read_table(folder / "pooled_metrics.csv", POOLED_METRICS).set_index("measure")
-    record = json.loads((folder / "final" / "training.json").read_text(encoding="utf-8"))
+    record = read_record(folder / "final" / "training.json", FINAL_RECORD)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from results_on_disk import tables_of
 
 from fercv.final.card import fenced, render_card
+from fercv.workflow.errors import InputError
 
 # Names that Markdown would take for something else.
 CLASSES = ["a|b ``c`", "<b>*x*</b> &amp; [y](http://z) __u__ \\", "1. $a$ #\n- ~~old~~"]
@@ -110,13 +111,22 @@ def test_the_recipe_is_the_definition_whatever_stands_in_it(folder):
         ({"onnx": True}, "onnxruntime.InferenceSession"),
         ({"held_out": True}, "## Held-out test"),
         ({"definition": SETTINGS["definition"] | {"folds": "random"}}, "These figures are too high"),
-        ({"definition": SETTINGS["definition"] | {"exclude_from_training": "list.csv"}}, "but for those that the list"),
+        (
+            {"definition": SETTINGS["definition"] | {"exclude_from_training": "list.csv"}},
+            "The list in `exclude_from_training` below",
+        ),
     ],
 )
 def test_it_says_what_holds_for_the_experiment_alone(folder, changes, said):
     without = {"source": "faces.zip", "onnx": not changes.get("onnx", False), "held_out": False}
     assert said in card_of(folder, **changes)
     assert said not in card_of(folder, **without)
+
+
+def test_a_damaged_record_is_refused_in_one_line(folder):
+    (folder / "final" / "training.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"training.json: lacks the key epochs.* delete it, .* makes it again$"):
+        card_of(folder)
 
 
 def test_every_card_says_what_the_model_was_made_with_and_what_it_must_not_be_used_for(folder):
