@@ -35,6 +35,7 @@ include: "rules/evaluate.smk"
 include: "rules/visualize.smk"
 include: "rules/predict.smk"
 include: "rules/report.smk"
+include: "rules/final.smk"
 
 
 ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])

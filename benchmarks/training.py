@@ -221,7 +221,7 @@ def write_fold_files(images, folder):
     del pixels
     numbers = np.arange(images)
     samples = {"index": numbers, "label": numbers % 7, "usage": "Training", "duplicate_group": numbers}
-    samples["source"] = [f"row {number}" for number in numbers]
+    samples |= {"source": [f"row {number}" for number in numbers], "excluded": ""}
     pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
     pd.DataFrame({"index": numbers, "fold": numbers % 20, "group": numbers}).to_csv(folder / "folds.csv", index=False)
 
@@ -230,6 +230,8 @@ def fold_job(folder, asked, engine, share):
     """Train as a fold job does, from its input files to its outputs, which lie in the same folder."""
     import train_fold
     from fercv.train.checkpoint import Checkpoints
+    from fercv.train.job import read_task
+    from fercv.train.loop import train
 
     snakemake = SimpleNamespace(
         config={"directory": folder, "experiment": "benchmark", "folds": {"number": 20}},
@@ -241,8 +243,8 @@ def fold_job(folder, asked, engine, share):
             metrics=folder / "metrics", timing=folder / "timing",
         ),
     )  # fmt: skip
-    task = train_fold.read_task(snakemake, 1, "model", Checkpoints(folder / "checkpoint", {}, share, "model"))
-    train_fold.train_and_write(snakemake.output, task, snakemake.params.classes, engine)
+    task = read_task(snakemake, "00", 1, "model", Checkpoints(folder / "checkpoint", {}, share, "model"))
+    train_fold.write_fold(snakemake.output, snakemake.params.classes, train(task), task, engine)
 
 
 def private_memory(model, threads, precision, size, count):

@@ -22,6 +22,7 @@ from fercv.workflow.hashing import digest_of, file_digest
 from fercv.workflow.keeping import has_run_with
 from fercv.workflow.planning import PROGRAM, as_planned, program_digest
 from fercv.workflow.settings import factor_levels, fold_names, leakage_pairs, model_layers
+from fercv.workflow.start import can_export_onnx
 
 RESULTS = f"results/{config['experiment']}"
 MODEL_RESULTS = f"{RESULTS}/{{model}}"
@@ -35,6 +36,7 @@ WITH_ENSEMBLES = max(len(WITH_RANDOM_FOLDS), len(MODELS) - len(WITH_RANDOM_FOLDS
 LEAKAGE_PAIRS = leakage_pairs(config)
 LEAKAGE_MODELS = list(dict.fromkeys(model for pair in LEAKAGE_PAIRS for model in pair))
 BUILT_IN = config["data"]["source"] == "synthetic"
+WITH_ONNX = can_export_onnx()
 NEW_IMAGES_FILES = expand(f"{MODEL_RESULTS}/new_images.{{ending}}", model=MODELS, ending=["csv", "png"])
 
 
@@ -132,6 +134,22 @@ def layers_to_check(model):
 def fold_file(name, block=None):
     """Path of a file of one fold: the fold that a block of the config names, or without a block the wildcard {fold}."""
     return f"{MODEL_RESULTS}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
+
+
+def final_file(name):
+    """Path of a file of the final model, which is trained on all folds, of the wildcard {model}."""
+    return f"{MODEL_RESULTS}/final/{name}"
+
+
+@told
+def model_to_export(wildcards):
+    """The final model of the wildcards' model, if it can be written as an ONNX file here."""
+    if not WITH_ONNX:
+        raise InputError(
+            "model.onnx is written by TensorFlow and tf2onnx, which are not both installed where Snakemake is, or "
+            "KERAS_BACKEND is not tensorflow; `pip install -r requirements-onnx.txt` installs them"
+        )
+    return final_file("model.keras").format(model=wildcards.model)
 
 
 def model_with_layer(block):
@@ -401,6 +419,12 @@ def model_memory(wildcards, attempt):
 
 
 @told
+def export_memory(wildcards, attempt):
+    """MB: tf2onnx copies a model many times; it took 12 GB for the full-width cnn."""
+    return int((2000 + 12000 * width(wildcards)) * attempt)
+
+
+@told
 def model_minutes(wildcards, attempt):
     """Minutes for looking into a trained model."""
     return int((20 + 40 * width(wildcards)) * attempt)
@@ -460,12 +484,30 @@ def shown_on_page(*stages):
     return [f"{RESULTS}/{file}" for file in shown_files(made, MODELS)]
 
 
+# These files are no inputs: then what they are filled into would be made again where the repository has moved to another
+# folder.
+def planned_templates(of, names):
+    """The digest that some files of the folder `report` had when Snakemake planned."""
+    contents = [file_digest(Path(workflow.basedir, "report", name)) for name in names]
+    return as_planned(f"templates of {of}", digest_of(contents), workflow.remote_exec)
+
+
 @told
 def templates_of_report(wildcards):
-    """Digest of the files that the page of the report is filled into.
-
-    They are no inputs: then the page would be made again where the repository has moved to another folder.
-    """
+    """Digest of the files that the page of the report is filled into."""
     names = ["page.html.jinja", "page.css", "page.js", *(f"{name}.rst" for name in captions())]
-    contents = [file_digest(Path(workflow.basedir, "report", name)) for name in names]
-    return as_planned("templates of the report", digest_of(contents), workflow.remote_exec)
+    return planned_templates("the report", names)
+
+
+# What the model card states, besides the definition and the figures.
+SETTINGS_OF_CARD = {
+    "experiment": config["experiment"],
+    **{key: config["data"][key] for key in ("source", "classes", "image_size", "held_out")},
+    "folds": len(FOLDS),
+}
+
+
+@told
+def templates_of_card(wildcards):
+    """Digest of the files that the model card and the example beside it are made of."""
+    return planned_templates("the model card", ["model_card.md.jinja", "example_onnx.py", "example_keras.py"])

@@ -1,4 +1,4 @@
-"""The stage `train` has one job for each model and fold."""
+"""The stage `train` has one job for each model and fold, and one for each final model."""
 
 
 rule train:
@@ -68,3 +68,37 @@ rule train_fold:
         "Train {wildcards.model} on all folds but {wildcards.fold}"
     script:
         "../scripts/train_fold.py"
+
+
+rule train_final:
+    input:
+        images=data_file("images.npy", "train_final"),
+        samples=data_file("samples.csv", "train_final"),
+        folds=folds_of_model("train_final"),
+    output:
+        model=final_file("model.keras"),
+        history=final_file("history.csv"),
+        timing=final_file("timing.csv"),
+        record=final_file("training.json"),
+    log:
+        f"{RESULTS}/logs/train_final/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_final/{{model}}.jsonl"
+    conda:
+        "../envs/keras.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=training_memory,
+        runtime=training_minutes,
+    params:
+        definition=definition,
+        classes=CLASSES,
+        seed=config["seed"],
+        made_from=digest_of_models_folds,
+        excluded=excluded_from_training,
+        code=code("train_final", lookups=architecture_lookup),
+    message:
+        "Train {wildcards.model} on all folds"
+    script:
+        "../scripts/train_final.py"

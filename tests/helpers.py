@@ -1,11 +1,14 @@
 """What tests of the workflow use: the repository, and a way to run Snakemake on it."""
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from warm import run_snakemake
 
@@ -87,6 +90,13 @@ def copy_repository(folder: Path) -> None:
         if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "docs/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, folder / name)
+
+
+def need(package: str, lock: str, variable: str) -> None:
+    """Skip the test where an optional package is not installed. Where the variable is set, the test fails instead."""
+    if importlib.util.find_spec(package) is None:
+        assert variable not in os.environ, f"{package} is not installed"
+        pytest.skip(f"{package} is not installed: pip install -r {lock}")
 
 
 def nvidia_smi_of(folder: Path, gpus: int) -> None:

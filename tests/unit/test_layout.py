@@ -7,7 +7,7 @@ import pytest
 from helpers import REPOSITORY
 
 SCRIPTS = REPOSITORY / "scripts"
-STAGES = {"data", "train", "evaluate", "visualize", "predict", "report"}
+STAGES = {"data", "train", "evaluate", "visualize", "predict", "report", "final"}
 MODULES = {
     ".".join(path.relative_to(SCRIPTS).with_suffix("").parts): path
     for path in SCRIPTS.rglob("*.py")
@@ -53,15 +53,16 @@ def test_no_module_imports_itself_through_others():
 @pytest.mark.parametrize(
     ("lower", "higher"),
     [
-        ("data", {"engine", "nets", "train", "evaluate", "visualize", "predict", "figures", "report"}),
-        ("nets", {"train", "evaluate", "visualize", "predict", "figures", "report"}),
-        ("evaluate", {"engine", "nets", "train", "visualize", "predict", "figures", "report"}),
-        ("train", {"visualize", "predict", "figures", "report"}),
-        ("visualize", {"train", "evaluate", "predict", "figures", "report"}),
-        ("predict", {"engine", "nets", "train", "evaluate", "visualize", "figures", "report"}),
-        ("figures", {"data", "engine", "nets", "train", "evaluate", "visualize", "predict", "report"}),
-        ("engine", {"data", "nets", "train", "evaluate", "visualize", "predict", "figures", "report"}),
-        ("report", {"engine", "nets", "train", "evaluate", "visualize", "predict", "figures"}),
+        ("data", {"engine", "nets", "train", "evaluate", "visualize", "predict", "figures", "report", "final"}),
+        ("nets", {"train", "evaluate", "visualize", "predict", "figures", "report", "final"}),
+        ("evaluate", {"engine", "nets", "train", "visualize", "predict", "figures", "report", "final"}),
+        ("train", {"visualize", "predict", "figures", "report", "final"}),
+        ("visualize", {"train", "evaluate", "predict", "figures", "report", "final"}),
+        ("predict", {"engine", "nets", "train", "evaluate", "visualize", "figures", "report", "final"}),
+        ("figures", {"data", "engine", "nets", "train", "evaluate", "visualize", "predict", "report", "final"}),
+        ("engine", {"data", "nets", "train", "evaluate", "visualize", "predict", "figures", "report", "final"}),
+        ("report", {"engine", "nets", "train", "evaluate", "visualize", "predict", "figures", "final"}),
+        ("final", {"nets", "train", "evaluate", "visualize", "predict", "figures"}),
     ],
 )
 def test_arrows_run_one_way(lower, higher):

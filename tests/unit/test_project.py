@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from fercv.workflow.settings import complete_config, merge, read_schema, with_defaults
 
-HASHED = ["requirements", "requirements-dev", "requirements-gpu", "requirements-jax"]
+HASHED = ["requirements", "requirements-dev", "requirements-gpu", "requirements-jax", "requirements-onnx"]
 LOCKS = [*HASHED, "requirements-torch"]
 RENEW = "run .ci/lock, which renews the locks"
 # A package of a lock: what pip reads as a requirement, its hashes, and the comment that says what needs it.
@@ -69,13 +69,22 @@ def installed(name, machine):
     return dict(chosen)
 
 
-@pytest.mark.parametrize("name", ["analysis", "keras"])
+@pytest.mark.parametrize("name", ["analysis", "keras", "onnx"])
 def test_conda_environments_have_the_pins_of_requirements(name):
-    environment = yaml.safe_load(read(f"envs/{name}.yaml"))
-    listed = pins(environment["dependencies"][-1]["pip"])
-    known = [line for file in taken_in("requirements.in") for line in direct_pins(file)]
+    listed = in_environment(name)
+    known = [line for file in taken_in("requirements-onnx.in") for line in direct_pins(file)]
     assert listed.items() <= pins(known).items()
-    assert ("tensorflow" in listed) == (name == "keras")
+    assert ("tensorflow" in listed) == (name != "analysis")
+    assert ("tf2onnx" in listed) == (name == "onnx")
+
+
+def in_environment(name):
+    """What pip installs in a conda environment, as {name: version}."""
+    return pins(yaml.safe_load(read(f"envs/{name}.yaml"))["dependencies"][-1]["pip"])
+
+
+def test_the_environment_that_writes_onnx_files_has_all_that_models_need():
+    assert in_environment("keras").items() <= in_environment("onnx").items()
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -48,6 +48,7 @@ ALL = {
 # These are made only for an experiment that trains a model on random folds, too.
 OF_LEAKAGE = {"assign_random_folds", "measure_leakage", "plot_leakage"}
 OF_FACTORS = {"compare_factors", "plot_factors"}
+OF_FINAL = {"train_final", "export_onnx", "write_model_card", "pack_model"}
 OF_NEW_IMAGES = {"prepare_new_images", "predict_new_images", "plot_new_images"}
 DATA = {"prepare_dataset": 1, "assign_folds": 1}
 
@@ -111,9 +112,42 @@ def test_a_model_may_be_asked_for_unless_its_name_is_taken(workflow):
     assert workflow.jobs("saliency", configfile=None, overlay=overlay)["saliency"] == 1
 
 
+WITH_ONNX = all(map(importlib.util.find_spec, ["tensorflow", "tf2onnx"]))
+
+
+def test_final_models_are_made_on_demand_with_what_their_cards_state(workflow):
+    jobs = DATA | {"train_fold": 60, "pool_confusion": 3, "score_model": 3, "predict_held_out": 3, "score_held_out": 3}
+    jobs |= {"final": 1, "train_final": 3, "write_model_card": 3, "pack_model": 3}
+    jobs |= {"export_onnx": 3} if WITH_ONNX else {}
+    assert workflow.jobs("final", configfile=None) == jobs
+    assert not OF_FINAL & set(workflow.jobs(configfile=None))
+    assert workflow.jobs("results/demo/fc/final/model.keras", configfile=None) == DATA | {"train_final": 1}
+    planned = workflow.run("--dry-run", "results/demo/fc/final/demo-fc.zip", configfile=None).stdout
+    assert "Train fc on all folds\n" in planned and "final cnn" not in planned
+    no_test = workflow.jobs("final", configfile=None, overlay={"data": {"held_out": False}})
+    assert no_test == {rule: count for rule, count in jobs.items() if not rule.endswith("_held_out")}
+
+
+# Python imports this when it starts. tf2onnx then is as if it were not installed.
+HIDE_TF2ONNX = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "tf2onnx" else find(name, *more)
+"""
+
+
+def test_onnx_files_are_left_out_where_tf2onnx_is_not_installed(workflow):
+    (workflow.folder / "sitecustomize.py").write_text(HIDE_TF2ONNX, encoding="utf-8")
+    without = {"PYTHONPATH": str(workflow.folder), "configfile": None}
+    assert workflow.jobs("final", **without).keys() & OF_FINAL == OF_FINAL - {"export_onnx"}
+    done = workflow.run("results/demo/fc/final/model.onnx", "--dry-run", check=False, **without)
+    assert done.returncode == 1
+    assert re.match(r"model.onnx is written by .* `pip install -r requirements-onnx.txt`", done.stderr.splitlines()[-1])
+
+
 def test_every_target_is_described(workflow):
     said = workflow.run("--list-target-rules", configfile=None).stdout
-    for target in ("all", "data", "train", "evaluate", "visualize", "report", "new_images", "accuracy", "cnn"):
+    for target in ("all", "data", "train", "evaluate", "visualize", "report", "final", "new_images", "accuracy", "cnn"):
         assert re.search(rf"^{target} \(.+\)$", said, re.MULTILINE), target
 
 
@@ -143,6 +177,8 @@ def test_a_model_on_random_folds_takes_them_and_is_compared_with_the_same_model_
     target = "results/demo/fc_random/saliency.npz"
     jobs = workflow.jobs(target, configfile=None, overlay=overlay)
     assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_fold": 20, "compute_saliency": 1}
+    jobs = workflow.jobs("results/demo/fc_random/final/model.keras", configfile=None, overlay=overlay)
+    assert jobs == {"prepare_dataset": 1, "assign_random_folds": 1, "train_final": 1}
 
 
 def test_what_leaks_are_worth_is_not_asked_of_models_that_differ_otherwise(workflow):
@@ -177,6 +213,7 @@ def test_the_truth_is_known_of_the_built_in_faces_alone(workflow):
         "results/demo/fc/filters_conv2_pool.png",
         "results/demo/fc/filter_checks.png",
         "results/dmeo/cnn/accuracy.png",
+        "results/demo/cnn/final/demo-fc.zip",
     ],
 )
 def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
@@ -309,7 +346,7 @@ def rule_blocks():
 
 def test_every_rule_runs_a_script_of_its_own_name_and_carries_its_code():
     making, _ = rule_blocks()
-    assert set(making) == set(ALL) - {"all"} | OF_LEAKAGE | OF_FACTORS | OF_NEW_IMAGES
+    assert set(making) == set(ALL) - {"all"} | OF_LEAKAGE | OF_FACTORS | OF_NEW_IMAGES | OF_FINAL
     for name, block in making.items():
         assert not re.search(r"^    (shell|run):", block, re.MULTILINE)
         assert f'"../scripts/{name}.py"' in block
@@ -326,7 +363,8 @@ def test_no_error_of_a_function_of_the_wildcards_can_be_lost():
 def test_what_takes_data_files_has_the_digest_of_all_that_they_are_made_from():
     making, _ = rule_blocks()
     taking = {name: block for name, block in making.items() if "data_file(" in block or "folds_of_model(" in block}
-    assert {"train_fold", "predict_held_out", "compute_saliency", "compute_feature_maps", "check_layers"} <= set(taking)
+    most = {"train_fold", "train_final", "predict_held_out", "compute_saliency", "compute_feature_maps", "check_layers"}
+    assert most <= set(taking)
     for name, block in taking.items():
         digest = "digest_of_models_folds" if "folds_of_model(" in block else "data_digest"
         assert f"made_from={digest}," in block
@@ -338,9 +376,10 @@ def test_cheap_rules_are_local_and_those_that_compute_become_jobs_on_a_cluster()
     assert {name for name, block in making.items() if "    localrule: True\n" not in block} == {
         "prepare_dataset", "train_fold", "summarize_architecture", "predict_held_out", "compute_saliency",
         "ascend_filters", "compute_feature_maps", "check_layers", "prepare_new_images", "predict_new_images",
+        "train_final", "export_onnx",
     }  # fmt: skip
     # These have no script, so Snakemake runs them locally.
-    assert targets == {"data", "train", "evaluate", "visualize", "new_images", "report"}
+    assert targets == {"data", "train", "evaluate", "visualize", "new_images", "report", "final"}
 
 
 # {function of rules/common.smk: (the function of the code that looks up names, a name that it finds)}

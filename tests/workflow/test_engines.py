@@ -1,7 +1,7 @@
 """JAX and PyTorch in the place of TensorFlow. Each runs in processes that cannot import TensorFlow."""
 
 import functools
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -10,24 +10,22 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import REPOSITORY, Workflow, contents
+from helpers import REPOSITORY, Workflow, contents, need
 
 pytestmark = pytest.mark.slow  # whole runs on other engines, which start slowly
 
 CNN = "results/demo-tiny/cnn"
 
 
-def need(backend):
+def need_engine(backend):
     """Skip the test where the backend is not installed. Where it must be installed, the test fails instead."""
-    if importlib.util.find_spec(backend) is None:
-        assert "FERCV_NEEDS_ENGINES" not in os.environ, f"{backend} is not installed"
-        pytest.skip(f"{backend} is not installed: pip install -r requirements-{backend}.txt")
+    need(backend, f"requirements-{backend}.txt", "FERCV_NEEDS_ENGINES")
 
 
 @pytest.fixture(scope="session", params=["jax", "torch"])
 def run_on(request, tmp_path_factory):
     """The tiny experiment's cnn, run to the end on another engine: (backend, workflow)."""
-    need(request.param)
+    need_engine(request.param)
     workflow = Workflow(tmp_path_factory.mktemp(request.param))
     workflow.run(overlay={"models": ["cnn"]}, KERAS_BACKEND=request.param)
     return request.param, workflow
@@ -143,7 +141,7 @@ def test_the_same_weights_give_the_same_predictions_gradients_and_ascent(backend
     The gradient of ReLU and of max pooling jumps. Where rounding decides on which side of a jump an image is, engines
     differ by much more. What takes many gradients of an image meets such a jump in a few images: one is allowed to.
     """
-    need(backend)
+    need_engine(backend)
     expected, found = computed("tensorflow"), computed(backend)
     assert found.keys() == expected.keys()
     for name, values in found.items():
@@ -199,7 +197,7 @@ print(json.dumps([len(fold.timing), [list(row.values()) for row in fold.history]
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_fold_that_was_stopped_ends_with_the_same_bits(backend, tmp_path):
     """With dropout and early stopping, whose weights are in the checkpoint, too."""
-    need(backend)
+    need_engine(backend)
     whole = computed_on(backend, TRAIN, "whole", tmp_path / "whole.checkpoint")
     assert computed_on(backend, TRAIN, "stop", tmp_path / "stopped.checkpoint") == "stopped"
     resumed = computed_on(backend, TRAIN, "resume", tmp_path / "stopped.checkpoint")

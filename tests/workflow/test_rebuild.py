@@ -6,6 +6,8 @@ The controls do the same with the mechanism switched off, and then Snakemake doe
 
 import ast
 import gzip
+import importlib.util
+import json
 import os
 import re
 import shutil
@@ -76,6 +78,8 @@ OF_SAMPLES = COMPARISON | LABEL_RANKING | {
 OF_GROUPS = COMPARISON | {
     "score_held_out": 2, "plot_held_out": 2, "score_model": 2, "plot_accuracy": 2, "plot_calibration": 2
 }  # fmt: skip
+# Whether final models are written as ONNX files, too.
+WITH_ONNX = all(map(importlib.util.find_spec, ["tensorflow", "tf2onnx"]))
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1} | AUDIT
 EVERYTHING = DATA | {"train_fold": 6} | OF_BOTH
 
@@ -94,12 +98,12 @@ class Project:
         return done
 
     def jobs(self, *arguments):
-        """The jobs of a dry run as {rule: number}, without the targets `all` and `data`."""
+        """The jobs of a dry run as {rule: number}, without the targets `all`, `data` and `final`."""
         done = self.snakemake(*arguments, "--dry-run", "--quiet", "rules")
         counts = job_counts(done.stdout + done.stderr)
         # Snakemake's message must agree with its table of jobs.
         assert ("Nothing to be done" in done.stdout + done.stderr) == (not counts)
-        return {rule: count for rule, count in counts.items() if rule not in ("all", "data")}
+        return {rule: count for rule, count in counts.items() if rule not in ("all", "data", "final")}
 
     def edit(self, name, pattern, replacement):
         path = self.folder / name
@@ -164,7 +168,7 @@ def completed(tmp_path_factory, faces):
     calls.mkdir()
     project = Project(folder)
     tracing = REPOSITORY / "tests" / "workflow" / "tracing"
-    project.snakemake(warm=True, PYTHONPATH=str(tracing), FERCV_CALLS=str(calls))
+    project.snakemake("all", "final", warm=True, PYTHONPATH=str(tracing), FERCV_CALLS=str(calls))
     return project
 
 
@@ -245,7 +249,7 @@ def reformat_every_python_file(project):
 
 def rewrite_messages(project):
     project.edit("scripts/fercv/train/loop.py", r"the loss became", "the loss has become")
-    project.edit("scripts/fercv/train/progress.py", r"validation accuracy %\.4f", "and on validation %.4f")
+    project.edit("scripts/fercv/train/progress.py", r"validation accuracy \{", "and on validation {")
     project.edit(
         "scripts/fercv/train/progress.py", r"BATCHES_TIMED, SECONDS_TIMED = 10", "BATCHES_TIMED, SECONDS_TIMED = 20"
     )
@@ -314,7 +318,7 @@ NO_CHANGE = [
 @pytest.mark.parametrize("change", NO_CHANGE, ids=lambda change: change.__name__)
 def test_what_changes_no_result_reruns_nothing(project, change):
     change(project)
-    assert project.jobs() == {}
+    assert project.jobs("all", "final") == {}
 
 
 @pytest.mark.parametrize("change", [touch_everything, reformat_every_python_file])
@@ -409,11 +413,13 @@ def test_snakemakes_own_defaults_rerun_at_least_as_much(dated, case):
     assert {rule: count for rule, count in jobs.items() if rerun.get(rule, 0) < count} == {}
 
 
-# Scripts that run only in experiments with random folds, with factors or with new images, and one that no job runs.
+# Scripts that run only in experiments with random folds, with factors or with new images, and one that no job runs. One
+# more does not run where ONNX files cannot be written.
 OF_OTHER_EXPERIMENTS = {
     "assign_random_folds", "measure_leakage", "plot_leakage", "compare_factors", "plot_factors", "prepare_new_images",
     "predict_new_images", "plot_new_images", "watch",
 }  # fmt: skip
+OF_OTHER_EXPERIMENTS |= set() if WITH_ONNX else {"export_onnx"}
 
 
 def test_every_function_that_a_job_called_is_in_its_digest(completed):
@@ -508,6 +514,45 @@ def test_what_the_page_takes_from_a_fold_makes_it_again(project):
     assert project.jobs() == PAGE
     project.snakemake()
     assert project.jobs() == {}
+
+
+# The final models.
+
+CARD = {"write_model_card": 1, "pack_model": 1}
+ONNX = {"export_onnx": 1} if WITH_ONNX else {}
+OF_CARD = {"pool_confusion": 1, "score_model": 1, "predict_held_out": 1, "score_held_out": 1} | CARD
+
+
+def test_a_changed_setting_trains_the_final_model_again_and_no_other(project):
+    project.configure(lambda config: config.update(saliency={"threshold": 0.4}))
+    project.configure(lambda config: definition("fc")(config).update(label_smoothing=0.1))
+    assert project.jobs("final") == {"train_final": 1, "train_fold": 3} | OF_CARD | ONNX
+    final = "results/rebuilt/fc/final/model.keras"
+    assert project.jobs(final) == {"train_final": 1}
+    project.snakemake(final)
+    assert project.jobs(final) == {}
+
+
+def test_what_a_list_leaves_out_is_left_out_of_the_final_model(project):
+    (project.folder / "doubtful.csv").write_text("sample\nrow 3\n", encoding="utf-8")
+    project.configure(lambda config: config.update(definitions={"fc": {"exclude_from_training": "doubtful.csv"}}))
+    final = project.folder / "results/rebuilt/fc/final/training.json"
+    before = json.loads(final.read_text())
+    project.snakemake(str(final.relative_to(project.folder)))
+    assert json.loads(final.read_text())["training_rows"] == before["training_rows"] - 1
+
+
+@pytest.mark.parametrize("name", ["model_card.md.jinja", "example_onnx.py", "example_keras.py"])
+def test_a_changed_template_writes_the_cards_again(project, name):
+    project.edit(f"report/{name}", r"\Z", " ")
+    assert project.jobs("all", "final") == dict.fromkeys(CARD, 2)
+
+
+def test_changed_code_of_the_final_models_reruns_what_uses_it(project):
+    project.edit("scripts/fercv/final/archive.py", r"ZIP_STORED", "ZIP_DEFLATED")
+    assert project.jobs("all", "final") == {"pack_model": 2}
+    project.edit("scripts/train_final.py", r'"early_stopping_rows": held_back', '"held_back": held_back')
+    assert project.jobs("all", "final") == {"train_final": 2} | dict.fromkeys(CARD | ONNX, 2)
 
 
 # Settings.

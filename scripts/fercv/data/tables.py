@@ -130,6 +130,8 @@ HISTORY = {
     "val_accuracy": SHARE,
     "learning_rate": AMOUNT,
 }
+# M/final/history.csv: the final model is trained on all training rows, so there are none to validate it on.
+FINAL_HISTORY = {name: kind for name, kind in HISTORY.items() if not name.startswith("val_")}
 TIMING = {"epoch": EPOCH, "seconds": AMOUNT, "images_per_second": AMOUNT, "validation_seconds": AMOUNT}
 # M/folds/<fold>/predictions.csv, one row per validation sample; then a column for each class with its probability.
 PREDICTIONS = {"index": INDEX, "label": COUNT}
@@ -367,6 +369,15 @@ SALIENCY_CHECKS = {
 }
 # What score_model reads of M/folds/<fold>/metrics.json, and its types.
 RECORD = {"software": dict, "precision": str, "predictions_sha256": str}
+# What the model card takes from M/final/training.json.
+FINAL_RECORD = {
+    "epochs": int,
+    "training_rows": int,
+    "rows_of_classes": dict,
+    "early_stopping_rows": int,
+    "software": dict,
+    "precision": str,
+}
 
 
 class Dataset(NamedTuple):
@@ -502,11 +513,15 @@ def read_predictions(
     return table[list(kinds)]
 
 
-def read_record(path: str | Path) -> dict:
-    """Read M/folds/<fold>/metrics.json.
+def read_record(path: str | Path, kinds: Mapping[str, type] = RECORD) -> dict:
+    """Read M/folds/<fold>/metrics.json, or M/final/training.json.
+
+    Args:
+        path: the json.
+        kinds: the keys that it must have, and the types of their values: RECORD or FINAL_RECORD.
 
     Returns:
-        What the file holds: at least the keys of `RECORD`.
+        What the file holds: at least these keys.
 
     Raises:
         InputError: the file is not JSON, or a key is missing or of another type.
@@ -515,7 +530,7 @@ def read_record(path: str | Path) -> dict:
         record = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:
         refuse_file(path, f"is no JSON ({error})")
-    for key, kind in RECORD.items():
+    for key, kind in kinds.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
             refuse_file(path, f"lacks the key {key}, or its value is not of the right type")
     return record

@@ -155,17 +155,26 @@ def _conditions(experiment: Experiment) -> str:
     used = {model: listed(found) for model, found in precisions.items()}
     same = len(set(used.values())) == 1
     precision = next(iter(used.values())) if same else listed(f"{value} ({model})" for model, value in used.items())
-    kernels = list(versions.pop("kernels", {}))
-    known = [*(name for name in NAMES if name in versions), *(name for name in versions if name not in NAMES)]
-    software = [f"{NAMES.get(name, name)} {listed(versions[name])}" for name in known]
-    software += [f"the kernels of {listed(kernels)}"] if kernels else []
-    unlike = any(len(found) > 1 for found in [*versions.values(), *precisions.values(), kernels])
+    unlike = any(len(found) > 1 for found in [*versions.values(), *precisions.values()])
+    software = named_software(versions)
     seconds = sum(table["seconds"].sum() for tables in _timings(experiment).values() for table in tables)
     return (
-        f"All was computed in {precision}, with {listed(software)}, from the seed {experiment.settings['seed']}."
+        f"All was computed in {precision}, with {software}, from the seed {experiment.settings['seed']}."
         + (" Not all folds of a model were computed alike." if unlike else "")
         + f" The epochs of all folds together took {duration(seconds)}; several folds may train at a time."
     )
+
+
+def named_software(versions: Mapping[str, Iterable[str]]) -> str:
+    """Software in a sentence.
+
+    Args:
+        versions: under each name of `software` in metrics.json, the versions that were used.
+    """
+    last = [*(name for name in versions if name not in (*NAMES, "kernels")), "kernels"]
+    known = [name for name in [*NAMES, *last] if name in versions]
+    named = NAMES | {"kernels": "the kernels of"}
+    return listed(f"{named.get(name, name)} {listed(versions[name])}" for name in known)
 
 
 def key_figures(experiment: Experiment) -> TableView:

@@ -1,9 +1,9 @@
-"""Training one fold: the loop over epochs."""
+"""Training one model: the loop over epochs."""
 
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fercv.data.preprocessing import model_inputs
-from fercv.data.tables import HISTORY, TIMING
+from fercv.data.tables import FINAL_HISTORY, HISTORY, TIMING
 from fercv.engine.backend import keras, native
 from fercv.engine.setup import fuse_update, training_layers
 from fercv.evaluate.measures import log_loss
@@ -25,23 +25,26 @@ from fercv.workflow.hashing import derive_seed
 from fercv.workflow.progress import ProgressFile
 
 log = logging.getLogger("fercv")
+# Training rows that are measured after each epoch where no validation rows say how many.
+SAMPLE_ROWS = 1000
 
 
 class Task(NamedTuple):
-    """Everything that determines the training of one fold.
+    """Everything that determines the training of one model.
 
-    name: for messages, e.g. "cnn fold 03".
+    name: for messages, e.g. "cnn fold 03" or "cnn final model".
     definition: a complete definition of the config.
     seed: seed of shuffling and augmentation; `engine.setup.set_up` sets that of weights and dropout.
     images: uint8 (n, height, width); may be memory-mapped, rows are read batch by batch.
     labels: int (n,).
     classes: number of classes.
     training: row numbers to learn from.
-    validation: row numbers to measure on after each epoch; the measures have no effect on the training.
+    validation: row numbers to measure on after each epoch; the measures have no effect on the training. None where all
+        rows are to be learned from.
     inner_validation: row numbers that early stopping monitors, neither in `training` nor in `validation`; None where
         early stopping is off. The weights of the epoch with the lowest loss on them are kept.
     checkpoints: the run's checkpoints; None to restore and save none.
-    progress: the fold's file of progress; None to write none.
+    progress: the fold's file of progress; None to write none, and say on the terminal how far the training is.
     """
 
     name: str
@@ -51,7 +54,7 @@ class Task(NamedTuple):
     labels: np.ndarray
     classes: int
     training: np.ndarray
-    validation: np.ndarray
+    validation: np.ndarray | None
     inner_validation: np.ndarray | None = None
     checkpoints: Checkpoints | None = None
     progress: ProgressFile | None = None
@@ -65,8 +68,13 @@ class Task(NamedTuple):
     def sample(self) -> np.ndarray:
         """As many training rows as there are validation rows, the same after each epoch, to measure on them as well."""
         rng = np.random.default_rng(derive_seed(self.seed, "sample"))
-        size = min(len(self.validation), len(self.training))
-        return rng.choice(self.training, size, replace=False)
+        size = SAMPLE_ROWS if self.validation is None else len(self.validation)
+        return rng.choice(self.training, min(size, len(self.training)), replace=False)
+
+    @property
+    def measured(self) -> dict[str, np.ndarray]:
+        """The rows that are measured after each epoch, under the names that their measures begin with."""
+        return {"clean": self.sample} | ({} if self.validation is None else {"val": self.validation})
 
     @property
     def steps(self) -> int:
@@ -79,7 +87,7 @@ class TrainingState:
     """The state of a run at the end of an epoch. All other things follow from the task and the epoch's number.
 
     model: compiled Keras model, with its weights, its optimizer's moments, and the seeds of what dropout draws next.
-    history, timing: see `TrainedFold`.
+    history, timing: see `Trained`.
     best_loss: lowest loss on the inner validation rows so far.
     best_weights: the weights that gave it; None without early stopping.
     epochs_without_gain: how many epochs have passed since then.
@@ -98,14 +106,14 @@ class TrainingState:
         return [*self.model.variables, *self.model.optimizer.variables]
 
 
-class TrainedFold(NamedTuple):
+class Trained(NamedTuple):
     """What a training run leaves behind.
 
     model: float32 Keras model, uncompiled.
     history: one dict per epoch: epoch (from 1), loss, accuracy, clean_loss, clean_accuracy, val_loss, val_accuracy,
         learning_rate. loss and accuracy are means over the batches of the epoch, with augmentation and dropout; the
         loss also with class weights and label smoothing. The others are measured after the epoch, without these, in the
-        precision of the training: clean_ on `Task.sample`, val_ on the validation rows. val_loss is
+        precision of the training: clean_ on `Task.sample`, val_ on the validation rows, if there are any. val_loss is
         `evaluate.measures.log_loss`, as in metrics.json. learning_rate is that of the middle of the epoch.
     timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
@@ -115,8 +123,8 @@ class TrainedFold(NamedTuple):
     timing: list[dict]
 
 
-def train(task: Task) -> TrainedFold:
-    """Train one model on the rows of one fold.
+def train(task: Task) -> Trained:
+    """Train one model.
 
     An epoch visits the training rows in an order drawn from (seed, epoch), in full batches. Images are augmented, then
     standardized. A run that was stopped and goes on from a checkpoint ends with the same bits as one that was not.
@@ -131,15 +139,15 @@ def train(task: Task) -> TrainedFold:
         began = time.perf_counter()
         means = train_epoch(state, task, progress)
         trained = time.perf_counter()
-        clean, validation = (measure(state, task, rows) for rows in (task.sample, task.validation))
+        measures = {name: measure(state, task, rows) for name, rows in task.measured.items()}
         keep_best(state, task)
-        record_epoch(state, task, means, clean, validation, seconds=(trained - began, time.perf_counter() - trained))
+        record_epoch(state, task, means, measures, seconds=(trained - began, time.perf_counter() - trained))
         progress.epoch_done(state.history[-1], state.timing[-1])
         save(state, task)
     if has_stopped(state, task):
         log.info("%s: early stopping, no lower loss for %d epochs", task.name, state.epochs_without_gain)
     progress.end()
-    return TrainedFold(final_model(state, task), state.history, state.timing)
+    return Trained(final_model(state, task), state.history, state.timing)
 
 
 def compiled_model(task: Task):
@@ -185,7 +193,8 @@ def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:
     if {key: type(value) for key, value in saved.numbers.items()} != kinds:
         raise UnusableError("it is damaged: its numbers are not those of a run")
     epochs = list(range(1, min(len(saved.numbers["history"]), task.definition["epochs"]) + 1))
-    for key, columns in (("history", HISTORY), ("timing", TIMING)):
+    history = FINAL_HISTORY if task.validation is None else HISTORY
+    for key, columns in (("history", history), ("timing", TIMING)):
         rows = saved.numbers[key]
         if not all(isinstance(row, dict) and list(row) == list(columns) for row in rows):
             raise UnusableError(f"it is damaged: its {key} has not the columns {', '.join(columns)}")
@@ -285,8 +294,7 @@ def record_epoch(
     state: TrainingState,
     task: Task,
     training: tuple[float, float],
-    clean: tuple[float, float],
-    validation: tuple[float, float],
+    measures: Mapping[str, tuple[float, float]],
     seconds: tuple[float, float],
 ) -> None:
     """Append an epoch to history and timing.
@@ -295,24 +303,15 @@ def record_epoch(
         state: of the run.
         task: of the run.
         training: loss and accuracy of the epoch's batches.
-        clean: loss and accuracy on the task's sample of the training rows.
-        validation: loss and accuracy on the validation rows.
+        measures: loss and accuracy after the epoch, on each kind of rows in `Task.measured`.
         seconds: of the training steps, and of the measuring after them.
     """
     epoch = len(state.history)
     images_per_second = task.steps * task.batch_size / seconds[0]
-    state.history.append(
-        {
-            "epoch": epoch + 1,
-            "loss": training[0],
-            "accuracy": training[1],
-            "clean_loss": clean[0],
-            "clean_accuracy": clean[1],
-            "val_loss": validation[0],
-            "val_accuracy": validation[1],
-            "learning_rate": learning_rate(task.definition, epoch + 0.5),
-        }
-    )
+    record = {"epoch": epoch + 1, "loss": training[0], "accuracy": training[1]}
+    for name, (loss, accuracy) in measures.items():
+        record |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+    state.history.append(record | {"learning_rate": learning_rate(task.definition, epoch + 0.5)})
     state.timing.append(
         {
             "epoch": epoch + 1,

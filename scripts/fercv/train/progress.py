@@ -1,4 +1,4 @@
-"""What a fold says while it trains: in its log, and in its file of progress."""
+"""What a training says while it runs: in its log, and in the file of progress of a fold."""
 
 from fercv.workflow.jobs import STARTED
 
@@ -16,17 +16,19 @@ BATCHES_TIMED, SECONDS_TIMED = 10, 2.0
 
 
 class Progress:
-    """The progress of one fold's training.
+    """The progress of one model's training.
 
     Args:
-        task: of the run, see `fercv.train.loop.Task`.
+        task: of the run, see `fercv.train.loop.Task`. Nobody else speaks for a training without a file of progress, so
+            its lines go to the terminal.
         parameters: number of the model's parameters.
-        history: of the epochs that a checkpoint has brought, see `fercv.train.loop.TrainedFold`.
+        history: of the epochs that a checkpoint has brought, see `fercv.train.loop.Trained`.
         timing: of these epochs.
     """
 
     def __init__(self, task, parameters: int, history: list[dict], timing: list[dict]):
         self.task, self.parameters, self.epochs = task, parameters, task.definition["epochs"]
+        self.shown = SHOWN if task.progress is None else None
         self.batches_left = (self.epochs - len(history)) * task.steps
         self.timed, self.began, self.estimated = 0, 0.0, False
         self.done, self.seconds = 0, 0.0
@@ -36,7 +38,7 @@ class Progress:
             epochs_done=len(history),
             steps=task.steps,
             images=task.steps * task.batch_size,
-            validation_images=len(task.validation),
+            validation_images=0 if task.validation is None else len(task.validation),
             parameters=parameters,
             startup_seconds=round(time.monotonic() - STARTED, 1),
         )
@@ -70,7 +72,7 @@ class Progress:
                 log.info(
                     "%s: %s images, %s parameters, %d epochs: about %s",
                     self.task.name, f"{len(self.task.training):,}", f"{self.parameters:,}", self.epochs,
-                    duration(now - STARTED + seconds * self.batches_left),
+                    duration(now - STARTED + seconds * self.batches_left), extra=self.shown,
                 )  # fmt: skip
 
     def epoch_done(self, record: dict, timing: dict) -> None:
@@ -82,10 +84,12 @@ class Progress:
         """
         self.tell_epoch(record, timing)
         left = (timing["seconds"] + timing["validation_seconds"]) * (self.epochs - self.done)
+        validated = "validation loss {val_loss:.4f}, validation accuracy {val_accuracy:.4f}, "
         log.info(
-            "%s epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, validation accuracy %.4f, %.0f images/s%s",
-            self.task.name, self.done, self.epochs, record["loss"], record["accuracy"], record["val_loss"],
-            record["val_accuracy"], timing["images_per_second"], f", {duration(left)} left" if left else "",
+            "%s epoch %d/%d: loss %.4f, accuracy %.4f, %s%.0f images/s%s",
+            self.task.name, self.done, self.epochs, record["loss"], record["accuracy"],
+            "" if self.task.validation is None else validated.format_map(record),
+            timing["images_per_second"], f", {duration(left)} left" if left else "", extra=self.shown,
         )  # fmt: skip
 
     def end(self) -> None:

@@ -6,10 +6,17 @@ import logging
 from pathlib import Path
 
 log = logging.getLogger("fercv")
+# Stands in the place of a fold's name where a model is trained on all folds.
+FINAL = "final"
+
+
+def outputs_folder(experiment: str, model: str, fold: str) -> Path:
+    """The folder of what the training of a fold writes, or that of the final model; below the working directory."""
+    return Path("results", experiment, model, *([FINAL] if fold == FINAL else ["folds", fold]))
 
 
 def checkpoint_path(directory: str | Path, experiment: str, model: str, fold: str) -> Path:
-    """Path of a fold's checkpoint, which Snakemake does not know.
+    """Path of the checkpoint of a fold, or of the final model, which Snakemake does not know.
 
     Snakemake removes the outputs of a job that fails, and shadow folders with all that is in them.
     """
@@ -35,7 +42,7 @@ def remove_recorded(directory: str | Path, experiment: str) -> None:
         open_outputs = marked_incomplete(Path(directory, ".snakemake", "incomplete"))
         for mark in folder.glob("*.finished"):
             model, _, fold = mark.stem.rpartition("_")
-            outputs = Path("results", experiment, model, "folds", fold)
+            outputs = outputs_folder(experiment, model, fold)
             recorded = all(Path(output).parent != outputs for output in open_outputs)
             # If a job failed, Snakemake removes its marks as well, and then deletes the outputs.
             if recorded and Path(directory, outputs, "model.keras").exists():

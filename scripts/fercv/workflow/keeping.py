@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fercv.workflow.errors import InputError
-from fercv.workflow.finished import marked_incomplete
+from fercv.workflow.finished import FINAL, marked_incomplete
 from fercv.workflow.hashing import digest_of, file_digest
 
 
@@ -55,15 +55,16 @@ def restore(directory: str | Path, experiment: str, digests: Iterable[str]) -> N
     notes = read_notes(kept)
     if not notes or any((records / "locks").glob("*")):
         return
-    # Without trained folds there is nothing to lose, and whoever has deleted the results wants them anew.
-    has_folds = any(Path(directory, "results", experiment).glob("*/folds/*/model.keras"))
+    # Without trained models there is nothing to lose, and whoever has deleted the results wants them anew.
+    results = Path(directory, "results", experiment)
+    has_models = any(any(results.glob(models)) for models in ("*/folds/*/model.keras", f"*/{FINAL}/model.keras"))
     unfinished, digests = set(marked_incomplete(records / "incomplete")), set(digests)
     for file, entry in notes.items():
         path, copy = Path(directory, file), kept / Path(file).name
         record, mark = (records / kind / snakemakes_name(file) for kind in ("metadata", "incomplete"))
         is_current = entry["made_from"] in digests
         if file in unfinished or not path.exists():
-            if is_current and has_folds:
+            if is_current and has_models:
                 put_back(path, copy, entry["sha256"], record, mark)
         elif stamp(directory, file) == entry["stamp"] or file_digest(path) == entry["sha256"]:
             with contextlib.suppress(OSError):

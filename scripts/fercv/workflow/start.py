@@ -18,6 +18,8 @@ from fercv.workflow.settings import check_syntax, complete_config
 
 # The backends of Keras that fercv.engine knows, and what installs each. The first one is the default.
 BACKENDS = {"tensorflow": "requirements.txt", "jax": "requirements-jax.txt", "torch": "requirements-torch.txt"}
+# What writes ONNX files.
+ONNX = ("tensorflow", "tf2onnx")
 
 
 def check_config_file(path: str) -> None:
@@ -102,6 +104,11 @@ def check_backend() -> None:
             f"the backend {backend} of Keras is not installed where Snakemake is; install it, for instance by "
             f"`pip install -r {BACKENDS[backend]}`, or set the variable KERAS_BACKEND to another one"
         )
+
+
+def can_export_onnx() -> bool:
+    """Whether final models can be written as ONNX files: by TensorFlow and tf2onnx, which need not be installed."""
+    return os.environ["KERAS_BACKEND"] == "tensorflow" and all(map(importlib.util.find_spec, ONNX))
 
 
 def restore_data(config: dict, digests: list[str]) -> None:

@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from fercv.data.tables import predictions_table
+from fercv.data.tables import FINAL_HISTORY, HISTORY, predictions_table
 from fercv.engine.backend import keras
 from fercv.engine.setup import set_up
 from fercv.evaluate.measures import fold_measures, log_loss
@@ -68,8 +68,16 @@ def stripes(count=96, size=32):
     return images.astype(np.uint8), labels
 
 
-def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, progress=None, **changes):
-    """A fold of the stripes with a changed DEFINITION. The rows from 72 on are for validation."""
+def task(
+    seed=3,
+    training=slice(72),
+    validation=slice(72, None),
+    inner_validation=None,
+    checkpoints=None,
+    progress=None,
+    **changes,
+):
+    """A fold of the stripes with a changed DEFINITION. The rows from 72 on are for validation, unless it is None."""
     images, labels = stripes()
     rows = np.arange(len(images))
     return Task(
@@ -80,7 +88,7 @@ def task(seed=3, training=slice(72), inner_validation=None, checkpoints=None, pr
         labels=labels,
         classes=3,
         training=rows[training],
-        validation=rows[72:],
+        validation=None if validation is None else rows[validation],
         inner_validation=None if inner_validation is None else rows[inner_validation],
         checkpoints=checkpoints,
         progress=progress,
@@ -161,6 +169,22 @@ def test_training_rows_are_measured_cleanly_as_well():
     assert result.history[-1]["clean_loss"] == pytest.approx(log_loss(labels[sample], probabilities), rel=1e-4)
 
 
+def test_without_validation_rows_the_same_model_is_trained_and_only_training_rows_are_measured(tmp_path, monkeypatch):
+    files, histories = [], []
+    for number, changes in enumerate([{}, {"validation": None}]):
+        result = trained(settings={"dropout": 0.5}, **changes)
+        files.append(tmp_path / f"{number}.keras")
+        save_model(result.model, files[-1])
+        histories.append(result.history)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    columns = [list(history[-1]) for history in histories]
+    assert columns == [list(HISTORY), list(FINAL_HISTORY)]
+    assert [row["accuracy"] for row in histories[0]] == [row["accuracy"] for row in histories[1]]
+    assert set(task(validation=None).sample) == set(range(72))
+    monkeypatch.setattr(loop, "SAMPLE_ROWS", 10)
+    assert len(task(validation=None).sample) == 10
+
+
 def test_a_certain_mistake_costs_the_same_loss_in_the_history_and_in_the_metrics(monkeypatch):
     certain = np.eye(3, dtype=np.float32)[np.zeros(24, int)]
     monkeypatch.setattr(loop, "predict", lambda *_: certain)
@@ -231,10 +255,11 @@ class StoppedAfter(Checkpoints):
         {"optimizer": "rmsprop", "precision": "bfloat16", "weight_decay": 0.01},
         {"optimizer": "muon", "weight_decay": 0.01},
         {"early_stopping": {"enabled": True, "patience": 1, "fraction": 0.2}, "learning_rate": 0.1, "epochs": 12},
+        {"validation": None, "settings": {"dropout": 0.5}},
     ],
-    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "muon", "early stopping"],
+    ids=["adam, dropout", "adamw, fc", "sgd, steps", "rmsprop, bfloat16", "muon", "early stopping", "final model"],
 )
-def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes):
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes, caplog):
     rows = {"training": slice(60), "inner_validation": slice(60, 72)} if "early_stopping" in changes else {}
 
     def run(checkpoints):
@@ -249,6 +274,7 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(tmp_path, changes)
     model, history = run(Checkpoints(tmp_path / "checkpoint", {}, 1.0, "cnn fold 00"))
     assert history == undisturbed[1]
     assert model == undisturbed[0]
+    assert "training starts from the beginning" not in caplog.text
 
 
 def test_the_file_of_progress_has_each_epoch_once_also_after_a_stop(tmp_path):
@@ -386,11 +412,19 @@ def test_early_stopping_monitors_its_own_rows_and_keeps_their_best_epoch():
         np.testing.assert_array_equal(kept, best)
 
 
+@pytest.mark.parametrize("validation", [slice(72, None), None], ids=["fold", "final model"])
 @pytest.mark.parametrize(("epochs", "batch_size"), [(3, 16), (1, 72)], ids=["in training", "by the last step"])
-def test_a_loss_that_is_no_number_stops_with_one_line(epochs, batch_size):
+def test_a_loss_that_is_no_number_stops_with_one_line(epochs, batch_size, validation):
     without = {"batch_normalization": False}
     with pytest.raises(
         InputError, match=r"^cnn fold 00: the loss became .* in epoch \d+; lower .*learning_rate"
     ) as caught:
-        trained(learning_rate=1e30, optimizer="sgd", settings=without, epochs=epochs, batch_size=batch_size)
+        trained(
+            learning_rate=1e30,
+            optimizer="sgd",
+            settings=without,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+        )
     assert "\n" not in str(caught.value)

@@ -25,15 +25,15 @@ class Lines(list):
         self.append({"event": event} | values)
 
 
-def run(clock, epochs=40, steps=20, done=0):
+def run(clock, epochs=40, steps=20, done=0, **of_task):
     """The progress of a run. It takes 10 s to start and 60 s for the first batch; the others take 5 s."""
     rows = [{"epoch": epoch, "loss": 1.5} for epoch in range(1, done + 1)]
     took = [
         {"epoch": row["epoch"], "seconds": 95.0, "validation_seconds": 5.0, "images_per_second": 6.4} for row in rows
     ]
+    values = {"name": "cnn fold 00", "validation": np.arange(35), "progress": Lines()} | of_task
     task = SimpleNamespace(
-        name="cnn fold 00", definition={"epochs": epochs}, steps=steps, batch_size=32, training=np.arange(659),
-        validation=np.arange(35), progress=Lines(),
+        definition={"epochs": epochs}, steps=steps, batch_size=32, training=np.arange(659), **values
     )  # fmt: skip
     of_run = Progress(task, 590_119, rows, took)
     clock.now += 60
@@ -89,7 +89,13 @@ def test_each_epoch_is_a_line_in_the_log_and_in_the_file_and_none_on_the_termina
     assert end == {"event": "end", "epochs_done": 9}
 
 
-def test_a_fold_without_a_file_trains_as_well(clock):
-    of_run = run(clock)
-    of_run.task.progress = None
+def test_a_final_model_has_no_file_and_speaks_on_the_terminal_itself(clock, caplog):
+    of_run = run(clock, name="cnn final model", validation=None, progress=None)
+    record = {"epoch": 1, "loss": 1.5, "accuracy": 0.25}
+    of_run.epoch_done(record, {"seconds": 30.0, "validation_seconds": 1.0, "images_per_second": 51.3})
     of_run.end()
+    assert caplog.messages == [
+        "cnn final model: 659 images, 590,119 parameters, 40 epochs: about 68 min",
+        "cnn final model epoch 1/40: loss 1.5000, accuracy 0.2500, 51 images/s, 20 min left",
+    ]
+    assert all(record.on_terminal for record in caplog.records)

@@ -1,7 +1,7 @@
 import pytest
 from snakemake.persistence.file import FilePersistence
 
-from fercv.workflow.finished import checkpoint_path, finished_mark, remove_recorded
+from fercv.workflow.finished import FINAL, checkpoint_path, finished_mark, remove_recorded
 
 
 @pytest.fixture
@@ -28,6 +28,25 @@ def test_the_checkpoints_of_recorded_folds_are_removed(two_folds):
     checkpoint_path(directory, "an-experiment", "a_cnn", "01").with_suffix(".checkpoint.part").touch()
     remove_recorded(directory, "an-experiment")
     assert not (directory / "results" / "an-experiment" / "checkpoints").exists()
+
+
+def test_the_checkpoint_of_a_final_model_is_removed_once_its_own_outputs_are_recorded(two_folds):
+    directory, persistence = two_folds
+    path = checkpoint_path(directory, "an-experiment", "a_cnn", FINAL)
+    path.touch()
+    finished_mark(path).touch()
+    remove_recorded(directory, "an-experiment")
+    assert left(directory) == ["a_cnn_final.checkpoint", "a_cnn_final.finished"]
+    outputs = directory / "results" / "an-experiment" / "a_cnn" / "final"
+    outputs.mkdir()
+    (outputs / "model.keras").touch()
+    persistence._mark_incomplete("results/an-experiment/a_cnn/final/training.json", None)
+    remove_recorded(directory, "an-experiment")
+    assert left(directory) == ["a_cnn_final.checkpoint", "a_cnn_final.finished"]
+    for mark in (directory / ".snakemake" / "incomplete").iterdir():
+        mark.unlink()
+    remove_recorded(directory, "an-experiment")
+    assert left(directory) == []
 
 
 @pytest.mark.parametrize("output", ["model.keras", "timing.csv"])

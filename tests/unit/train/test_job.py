@@ -1,6 +1,6 @@
-"""The description of a run, which its checkpoint bears: whatever changes a fold's training must change it.
+"""The description of a run, which its checkpoint bears: whatever changes a training must change it.
 
-And which rows a fold's model is trained on, where a list leaves some out.
+And which rows a model is trained on: a fold's model, and the final one.
 """
 
 from types import SimpleNamespace
@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import train_fold
 from fercv.engine import setup
+from fercv.train import job
 from fercv.train.checkpoint import Snapshot, UnusableError, read_checkpoint, write_checkpoint
+from fercv.train.job import describe_run, read_task, without_excluded
 from fercv.workflow.errors import InputError
-from train_fold import describe_run, read_task, without_excluded
+from fercv.workflow.finished import FINAL
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def fold(tmp_path):
 
 def described(fold):
     engine = setup.Engine(setup.software(), fold.precision, fold.threads, setup.devices())
-    return describe_run(fold, fold.seed, engine)
+    return describe_run(fold, fold.wildcards.fold, fold.seed, engine)
 
 
 def rewrite(name):
@@ -93,28 +94,56 @@ def test_a_list_that_leaves_nothing_of_a_class_is_refused_in_one_line():
         without_excluded(np.array([6, 4, 2, 1]), [1, 3, 6], LABELS, ["sad", "happy"], "cnn fold 00")
 
 
-@pytest.mark.parametrize("left_out", [[], [4, 5]], ids=["all rows", "some left out"])
-def test_early_stopping_sets_whole_groups_of_the_folds_aside(fold, tmp_path, monkeypatch, left_out):
-    """Six persons with four images each, of two classes. No image has a copy."""
+NUMBERS = np.arange(24)
+PERSON = NUMBERS // 4
+
+
+@pytest.fixture
+def persons(fold, tmp_path, monkeypatch):
+    """A function of the rows that a list leaves out: a job on six persons with four images each, of two classes.
+
+    No image has a copy. Early stopping holds 0.3 of the persons back.
+    """
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8))
-    numbers = np.arange(24)
-    samples = pd.DataFrame({"index": numbers, "label": numbers % 2, "usage": "", "duplicate_group": numbers})
+    samples = pd.DataFrame({"index": NUMBERS, "label": NUMBERS % 2, "usage": "", "duplicate_group": NUMBERS})
     samples.assign(source="x", excluded="").to_csv(tmp_path / "samples.csv", index=False)
-    person = numbers // 4
-    pd.DataFrame({"index": numbers, "fold": person % 3, "group": 4 * person}).to_csv(
-        tmp_path / "folds.csv", index=False
-    )
+    folds = pd.DataFrame({"index": NUMBERS, "fold": PERSON % 3, "group": 4 * PERSON})
+    folds.to_csv(tmp_path / "folds.csv", index=False)
     fold.input = SimpleNamespace(
         images=tmp_path / "images.npy", samples=tmp_path / "samples.csv", folds=tmp_path / "folds.csv"
     )
     fold.config = {"directory": str(tmp_path), "experiment": "mine", "folds": {"number": 3}}
-    fold.params.definition = {
-        "early_stopping": {"enabled": True, "fraction": 0.3},
-        "exclude_from_training": "list.csv" if left_out else None,
-    }
     fold.params.excluded = "digest"
-    monkeypatch.setattr(train_fold, "excluded_rows", lambda *_: left_out)
-    task = read_task(fold, 7, "cnn fold 00", None)
-    assert sorted([*task.training, *task.inner_validation]) == sorted(set(numbers[person % 3 != 0]) - set(left_out))
-    assert len(set(person[task.inner_validation])) == 2
-    assert not set(person[task.inner_validation]) & set(person[task.training])
+
+    def leaving_out(rows):
+        early_stopping = {"enabled": True, "fraction": 0.3}
+        fold.params.definition = {
+            "early_stopping": early_stopping, "exclude_from_training": "list.csv" if rows else None
+        }  # fmt: skip
+        monkeypatch.setattr(job, "excluded_rows", lambda *_: rows)
+        return fold
+
+    return leaving_out
+
+
+@pytest.mark.parametrize("left_out", [[], [4, 5]], ids=["all rows", "some left out"])
+def test_early_stopping_sets_whole_groups_of_the_folds_aside(persons, left_out):
+    task = read_task(persons(left_out), "00", 7, "cnn fold 00", None)
+    assert sorted([*task.training, *task.inner_validation]) == sorted(set(NUMBERS[PERSON % 3 != 0]) - set(left_out))
+    assert list(task.validation) == list(NUMBERS[PERSON % 3 == 0])
+    assert len(set(PERSON[task.inner_validation])) == 2
+    assert not set(PERSON[task.inner_validation]) & set(PERSON[task.training])
+
+
+@pytest.mark.parametrize("left_out", [[], [4, 5]], ids=["all rows", "some left out"])
+def test_the_final_model_learns_from_all_folds_but_for_what_early_stopping_holds_back(persons, left_out):
+    final = persons(left_out)
+    task = read_task(final, FINAL, 7, "cnn final model", None)
+    assert sorted([*task.training, *task.inner_validation]) == sorted(set(NUMBERS) - set(left_out))
+    assert task.validation is None and task.progress is None
+    assert len(set(PERSON[task.inner_validation])) == 2
+    assert not set(PERSON[task.inner_validation]) & set(PERSON[task.training])
+    final.params.definition["early_stopping"]["enabled"] = False
+    task = read_task(final, FINAL, 7, "cnn final model", None)
+    assert list(task.training) == [number for number in NUMBERS if number not in left_out]
+    assert task.inner_validation is None

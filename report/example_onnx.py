@@ -1,0 +1,19 @@
+"""Say what an image shows: `python example.py face.png`. It needs `pip install onnxruntime pillow`."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+folder = Path(__file__).parent
+about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+height, width = about["image_size"]
+image = Image.open(sys.argv[1]).convert("L").resize((width, height))
+images = np.array(image, dtype=np.uint8)[np.newaxis]  # (n, height, width), 8-bit grey
+session = onnxruntime.InferenceSession(folder / "model.onnx")
+(probabilities,) = session.run(["probabilities"], {"images": images})
+for probability, name in sorted(zip(probabilities[0], about["classes"], strict=True), reverse=True):
+    print(f"{probability:.4f} {name}")
