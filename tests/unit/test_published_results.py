@@ -1,4 +1,4 @@
-"""The figures of docs/fer2013.md are those of the files in docs/results, which the workflow wrote."""
+"""The figures of the pages on FER2013 are those of the files in docs/results, which the workflow wrote."""
 
 import pandas as pd
 import pytest
@@ -86,3 +86,39 @@ def test_the_findings_have_the_curves_of_the_files():
         above = [(rows["val_accuracy"] > rows[column]).sum() for column in ("accuracy", "clean_accuracy")]
         cells = [str(epoch), *(f"{mean:.3f}" for mean in means), *(f"{count} of {len(rows)}" for count in above)]
         assert f"| {' | '.join(cells)} |" in lines
+
+
+def saliency_checks():
+    """The rows of the table of the methods, of those checks that need no order to compare with."""
+    checks = read("fer2013-quarter", "cnn", "saliency_checks.csv")
+    # The weights of the first layer are shuffled last.
+    shuffled = (checks["check"] == "randomization") & (checks["place"] == "conv1_conv1")
+    for text, rows, measure in [
+        ("all weights shuffled: rank correlation", checks[shuffled], "rank_correlation"),
+        ("deletion, area (lower is better)", checks[checks["check"] == "deletion"], "area"),
+        ("insertion, area (higher is better)", checks[checks["check"] == "insertion"], "area"),
+        ("one image, two folds: rank correlation", checks[checks["check"] == "folds"], "rank_correlation"),
+    ]:
+        values = rows[rows["measure"] == measure].set_index("method")["value"]
+        columns = ("gradient", "smooth_grad", "integrated_gradients", "grad_cam", "random", "centre")
+        cells = [f"{values[method]:.2f}" if method in values else "" for method in columns]
+        yield "".join(f"| {cell} " if cell else "| " for cell in (text, *cells)) + "|"
+
+
+def filter_checks():
+    """The rows of the table of the ascents."""
+    checks = read("fer2013-quarter", "cnn", "filter_checks.csv").fillna({"start": ""})
+    starts = {"noise": ", from noise", "grey": ", from grey", "mean_face": ", from the mean face", "": " image"}
+    for (method, start), rows in checks.groupby(["method", "start"]):
+        median = rows[["deviations", "other_deviations", "high_frequency", "mean_face"]].median()
+        above = (rows["other_percentile"] > 99).sum()
+        yield (
+            f"| {method}{starts[start]} | {median['deviations']:.1f} | {median['other_deviations']:.1f} | "
+            f"{above} of {len(rows)} | {median['high_frequency']:.2f} | {median['mean_face']:.2f} |"
+        )
+
+
+@pytest.mark.parametrize("table", [saliency_checks, filter_checks], ids=lambda table: table.__name__)
+def test_the_page_of_pictures_has_the_figures_of_the_files(table):
+    lines = (REPOSITORY / "docs" / "interpretability.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in table() if row not in lines] == []
