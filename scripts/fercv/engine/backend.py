@@ -110,8 +110,9 @@ if os.environ["KERAS_BACKEND"] != "tensorflow":
     # Where TensorFlow is installed too, Keras would import it to seed it. That takes seconds, and memory of the GPU.
     sys.meta_path.insert(0, NotInstalled("tensorflow"))
 
-# Keras imports these two if they are installed, for parts of it that are not used here. That takes a second.
-with silent_import(), without_keras_json(), without("matplotlib", "sklearn"), without_garbage_collection():
+# Keras imports these if they are installed, for parts of it that are not used here. That takes a second.
+UNUSED = ["matplotlib", "sklearn", *(["jax"] if os.environ["KERAS_BACKEND"] != "jax" else [])]
+with silent_import(), without_keras_json(), without(*UNUSED), without_garbage_collection():
     import keras
 
 import numpy as np
