@@ -442,11 +442,15 @@ def files_of(model, files):
 
 
 def layer_pictures():
-    """Paths of all pictures of filters and feature maps."""
+    """Paths of all pictures of filters and feature maps, and of those of their checks."""
     return [
-        picture
-        for block in ("filters", "feature_maps")
-        for picture in layer_files(f"{MODEL_RESULTS}/{block}_{{layer}}.png", block)
+        *layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
+        *layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
+        *expand(
+            f"{MODEL_RESULTS}/{{checks}}.png",
+            model=[model for model in MODELS if layers_to_check(model)],
+            checks=["filter_checks", "feature_map_checks"],
+        ),
     ]
 
 

@@ -208,7 +208,7 @@ def leftovers(
         results: folder of the experiment, below `directory`.
         models: names of the experiment's models.
         folds: names of its folds.
-        pictures: paths of all its pictures of filters and feature maps.
+        pictures: paths of all its pictures of filters and feature maps, and of their checks.
 
     Returns:
         Paths below `directory`.
@@ -219,6 +219,7 @@ def leftovers(
             found.append(folder)
             continue
         found += sorted(fold for fold in (folder / "folds").iterdir() if fold.name not in folds)
-        made = [path for block in ("filters", "feature_maps") for path in sorted(folder.glob(f"{block}_*.png"))]
+        kinds = ("filters_*.png", "filter_checks.png", "feature_maps_*.png", "feature_map_checks.png")
+        made = [path for kind in kinds for path in sorted(folder.glob(kind))]
         found += [path for path in made if str(path.relative_to(directory)) not in set(pictures)]
     return [str(path.relative_to(directory)) for path in found]

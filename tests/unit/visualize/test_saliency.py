@@ -358,9 +358,9 @@ def test_sums_by_class_keep_the_classes_apart():
     ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
 @pytest.mark.parametrize("method", ["gradient", "smooth_grad", "grad_cam"])
 def test_maps_are_those_of_tf_keras_vis(method):
-    pytest.importorskip("tf_keras_vis", reason="pip install tf-keras-vis==0.8.7")
     from tf_keras_vis.gradcam import Gradcam
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear

@@ -133,10 +133,15 @@ def test_what_snakemake_says_besides_is_not_touched(tmp_path, monkeypatch):
 def test_leftovers_are_what_the_experiment_no_longer_has(tmp_path):
     for name in [
         "cnn/folds/00/model.keras", "cnn/folds/07/model.keras", "cnn/filters_a.png", "cnn/filters_b.png",
+        "cnn/filter_checks.png", "cnn/feature_map_checks.png",
         "old/folds/00/model.keras", "data/images.npy", "logs/train_fold/old_00.log",
     ]:  # fmt: skip
         path = tmp_path / "results/mine" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00", "01"], ["results/mine/cnn/filters_a.png"])
-    assert found == ["results/mine/cnn/folds/07", "results/mine/cnn/filters_b.png", "results/mine/old"]
+    pictures = ["results/mine/cnn/filters_a.png", "results/mine/cnn/filter_checks.png"]
+    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00", "01"], pictures)
+    assert found == [
+        "results/mine/cnn/folds/07", "results/mine/cnn/filters_b.png", "results/mine/cnn/feature_map_checks.png",
+        "results/mine/old",
+    ]  # fmt: skip
