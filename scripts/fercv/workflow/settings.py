@@ -345,17 +345,21 @@ def check_groups(config: dict, files: Sequence[str]) -> None:
 
 
 def check_layers(config: Mapping, files: Sequence[str]) -> None:
-    """Refuse layers that no definition has, and feature maps of layers that come after the flattening."""
+    """Refuse layers that no definition has, and maps of layers that come after the flattening."""
     known = spatial_layers(config, files)
-    for block in ("filters", "feature_maps"):
-        for layer in config[block]["layers"]:
-            key = [block, "layers"]
-            if layer not in known:
-                refuse(files, key, layer, f"which no definition has{did_you_mean(layer, known)}")
-            check_repetition(layer, files, key)
-            if block == "feature_maps" and not known[layer]:
-                mending = "choose a layer before the first dense or flattening one"
-                refuse(files, key, layer, f"which has no height and width; {mending}")
+    grad_cam_layer = config["saliency"]["grad_cam_layer"]
+    asked = [
+        *((["filters", "layers"], layer) for layer in config["filters"]["layers"]),
+        *((["feature_maps", "layers"], layer) for layer in config["feature_maps"]["layers"]),
+        *([] if grad_cam_layer is None else [(["saliency", "grad_cam_layer"], grad_cam_layer)]),
+    ]
+    for key, layer in asked:
+        if layer not in known:
+            refuse(files, key, layer, f"which no definition has{did_you_mean(layer, known)}")
+        check_repetition(layer, files, key)
+        if key[0] != "filters" and not known[layer]:
+            mending = "choose a layer before the first dense or flattening one"
+            refuse(files, key, layer, f"which has no height and width; {mending}")
 
 
 def spatial_layers(config: Mapping, files: Sequence[str]) -> dict[str, bool]:
