@@ -69,7 +69,7 @@ def test_the_end_says_where_the_results_are_how_good_they_are_and_what_is_left_o
     ]  # fmt: skip
     table = (workflow.folder / "results/mine/fc/summary.csv").read_text(encoding="utf-8")
     mean = float(re.search(r"^accuracy,([^,]+)", table, re.MULTILINE)[1])
-    assert f"fc {mean:.3f} " in accuracy
+    assert f"fc {mean:.3f}" in accuracy
     one_file = workflow.run("results/mine/data/samples.png", "--force", configfile=None, overlay=own)
     assert last_lines(one_file) == ["The results are in results/mine."]
 
