@@ -25,6 +25,8 @@ TYPE_NAMES = {
     "object": "a block of keys",
     "null": "null",
 }
+# The end of an origin that is no file, see `origin`.
+COMMAND_LINE = " or --config"
 
 
 def did_you_mean(name: object, known: Iterable) -> str:
@@ -85,6 +87,10 @@ def explain(error, files: Sequence[str], fits: Callable[[object], bool]) -> Inpu
     hint = did_you_mean(value, rule["enum"]) if isinstance(value, str) and "enum" in rule else quoting(value, fits)
     if isinstance(value, float) and "integer" in rule.get("type", ()):
         hint = ", as a whole number"
+    if "without quotes" in hint and len(path) > 1 and origin(files, path, value).endswith(COMMAND_LINE):
+        hint += (
+            "; what stands in braces after --config, Snakemake reads as texts: write it into a file for --configfile"
+        )
     return refusal(files, path, f"is {shown(value)}, expected {expected(error.validator, rule)}{hint}", value)
 
 
@@ -150,7 +156,7 @@ def origin(files: Sequence[str], key: Sequence, *value: object) -> str:
                 # An experiment's own file is the one to change. What it does not name, config.yaml has.
                 own = len(files) > 1 and file == files[0]
                 return f"{files[-1]}, which leaves it to {Path(file).name}" if own else str(file)
-    return f"{files[-1]} or --config" if files else "config"
+    return f"{files[-1]}{COMMAND_LINE}" if files else "config"
 
 
 def read_config(text: str, loader) -> object:

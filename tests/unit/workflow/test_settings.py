@@ -405,6 +405,13 @@ def test_a_value_from_the_command_line_is_not_laid_to_a_file(base_config, tmp_pa
         complete_config(base_config | {"seed": "abc"}, [tmp_path / "a.yaml"])
 
 
+def test_numbers_in_braces_on_the_command_line_are_told_to_be_texts(base_config, tmp_path):
+    (tmp_path / "a.yaml").write_text("seed: 3\n", encoding="utf-8")
+    config = base_config | {"saliency": base_config["saliency"] | {"checked": "20"}}
+    with pytest.raises(InputError, match="after --config, Snakemake reads as texts: write it into a file"):
+        complete_config(config, [tmp_path / "a.yaml"])
+
+
 def test_what_is_left_to_config_yaml_is_told_of_the_experiments_own_file(tmp_path):
     """The reader is to change that file, and to leave config.yaml as it is."""
     files = [tmp_path / "config.yaml", tmp_path / "mine.yaml"]
