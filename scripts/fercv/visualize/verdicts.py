@@ -57,7 +57,7 @@ def verdict_lines(checks: pd.DataFrame, methods: Mapping[str, str]) -> list[str]
         said = []
         for result, text in (
             ("passed", "passes {}"),
-            ("partly", "beats chance, but no blob in the centre, in {}"),
+            ("partly", "beats chance, but is not better than a blob in the centre, in {}"),
             ("failed", "fails {}"),
         ):
             names = [CRITERIA[check][0] for check, found in results.items() if found == result]
