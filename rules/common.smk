@@ -131,6 +131,10 @@ def layers_to_check(model):
     return list(dict.fromkeys([*layers_of(model, "filters"), *layers_of(model, "feature_maps")]))
 
 
+CHECKED_MODELS = [model for model in MODELS if layers_to_check(model)]
+LAYER_CHECKS = ["filter_checks", "feature_map_checks"]
+
+
 def fold_file(name, block=None):
     """Path of a file of one fold: the fold that a block of the config names, or without a block the wildcard {fold}."""
     return f"{MODEL_RESULTS}/folds/{'{fold}' if block is None else FOLDS[config[block]['fold']]}/{name}"
@@ -444,13 +448,9 @@ def files_of(model, files):
 def layer_pictures():
     """Paths of all pictures of filters and feature maps, and of those of their checks."""
     return [
-        *layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.png", "filters"),
-        *layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.png", "feature_maps"),
-        *expand(
-            f"{MODEL_RESULTS}/{{checks}}.png",
-            model=[model for model in MODELS if layers_to_check(model)],
-            checks=["filter_checks", "feature_map_checks"],
-        ),
+        *PICTURES["filters"],
+        *PICTURES["feature_maps"],
+        *expand(f"{MODEL_RESULTS}/{{checks}}.png", model=CHECKED_MODELS, checks=LAYER_CHECKS),
     ]
 
 

@@ -1,7 +1,5 @@
 """The stage `visualize` looks into the trained models. Some rules compute, and other rules draw the results."""
 
-CHECKED_MODELS = [model for model in MODELS if layers_to_check(model)]
-
 
 rule visualize:
     "All pictures of what the models look at: saliency, filters, feature maps."
@@ -18,8 +16,8 @@ rule visualize:
         expand(
             f"{MODEL_RESULTS}/{{checks}}.{{ending}}",
             model=CHECKED_MODELS,
-            checks=["filter_checks", "feature_map_checks"],
-            ending=["npz", "csv", "png"],
+            checks=LAYER_CHECKS,
+            ending=["npz", "csv"],
         ),
 
 
