@@ -13,6 +13,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from fercv.workflow.ending import Ending
 from fercv.workflow.finished import remove_recorded
 from fercv.workflow.records import measure_memory_rarely
+from fercv.workflow.scheduling import look_for_jobs_when_some_end
 from fercv.workflow.start import check_config_file, prepare, restore_data
 from fercv.workflow.status import Status
 
@@ -76,6 +77,7 @@ for target, description, files in [
 
 onstart:
     measure_memory_rarely()
+    look_for_jobs_when_some_end(workflow.scheduler)
     if workflow.is_main_process:
         status.start(fold_jobs(), logger)
 

@@ -12,14 +12,15 @@ from fercv.workflow.resources import resources_of
 
 
 def main(snakemake):
-    """Write filters_<layer>.npz: filters, images (standardized), activations over the steps."""
+    """Write filters_<layer>.npz: filters, of how many, images (standardized), activations over the steps."""
     params, layer = snakemake.params, snakemake.wildcards.layer
     options, image_size = params.filters, tuple(params.image_size)
     seed = derive_seed(params.seed, snakemake.wildcards.model, layer, "ascent")
     engine = set_up(seed=seed, precision=params.precision, width=params.width, **resources_of(snakemake))
     loaded = load_model(snakemake.input[0], params.architecture, image_size=image_size)
     model = with_precision(loaded, engine.precision)
-    filters = np.arange(min(options["count"], find_layer(model, layer).output.shape[-1]))
+    total = find_layer(model, layer).output.shape[-1]
+    filters = np.arange(min(options["count"], total))
     ascended = ascend_filters(
         model,
         layer,
@@ -30,7 +31,13 @@ def main(snakemake):
         seed=seed,
         batch_size=options["batch_size"],
     )
-    np.savez(snakemake.output[0], filters=filters, images=ascended.images, activations=ascended.activations)
+    np.savez(
+        snakemake.output[0],
+        filters=filters,
+        total=total,
+        images=ascended.images,
+        activations=ascended.activations,
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from fercv.figures.visualize import filters_figure
 
 def main(snakemake):
     """Write filters_<layer>.png."""
-    title = f"Filters of layer {snakemake.wildcards.layer} (# Ascent Epoch {snakemake.params.steps})"
+    model, layer = snakemake.wildcards.model, snakemake.wildcards.layer
+    title = f"Filters of {model} in layer {layer}, after {snakemake.params.steps} steps of gradient ascent"
     saved = read_arrays(snakemake.input[0], FILTERS)
-    figure = filters_figure(saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"])
+    ends = saved["activations"][:, [0, -1]]
+    figure = filters_figure(saved["images"], title, saved["filters"], ends, int(saved["total"]))
     save_figure(figure, snakemake.output[0])
 
 

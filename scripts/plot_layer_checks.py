@@ -26,7 +26,10 @@ def draw_filters(snakemake):
     kinds = 2 * len(START_NAMES) + 1
     rows = table.iloc[::kinds]
     saved = read_arrays(snakemake.input.filters, CHECKED_FILTERS, lengths={"f": len(rows), "k": kinds - 1})
-    standing = [f"{row.percentile:.0f} %, {row.deviations:+.0f} sd" for row in table.itertuples()]
+    standing = [
+        f"{row.deviations:+.0f} sd" + (f", {row.percentile:.0f} %" if row.percentile < 100 else "")
+        for row in table.itertuples()
+    ]
     standing = np.array(standing).reshape(-1, kinds).T
     real = np.moveaxis(saved["exciting"], 1, 0)
     nothing = np.full((len(real) - 1, len(rows)), "")
@@ -48,8 +51,9 @@ def draw_filters(snakemake):
         for row in rows.itertuples()
     ]
     note = (
-        "Above an image: percentage of the real images that excite the filter no more, and how many of their standard "
-        f"deviations (sd) the image exceeds their mean by. {medians(table)} Each image is on a grey scale of its own."
+        "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they do "
+        "on average. With a percentage, it excites the filter more than that share of the real images; without one, at "
+        f"least as much as all of them. {medians(table)} Each image is on a grey scale of its own."
     )
     return filter_checks_figure(groups, names, f"Filters and classes of {snakemake.wildcards.model}, checked", note)
 
@@ -83,8 +87,9 @@ def draw_maps(snakemake):
             groups.append((f"{layer}\n{weights} weights", names, saved[f"maps_{number}"][place]))
     names = [shortened(classes[label], 12) for label in saved["labels"]]
     note = "Above each map: its channel, from 0. Dark to bright: from the lowest to the highest value of a group. " + (
-        "Each group shows the map that lights up most on the brows, on the eyes, and on the mouth. Number: area under "
-        "the ROC curve, from 0 to 1; 0.5 is chance. Maps with random weights show what needs no training."
+        "Each group shows the map of its layer that lights up most on the brows, on the eyes, and on the mouth. Number: "
+        "area under the ROC curve, from 0 to 1; one map has 0.5 by chance, and the best of many has more. So compare it "
+        "with the best map of as many with random weights, which show what needs no training."
         if known
         else "Each group shows the maps whose values vary most."
     )

@@ -9,7 +9,7 @@ from fercv.data.tables import SALIENCY_CHECKS, read_table
 from fercv.figures import saliency
 from fercv.figures.drawing import save_figure
 from fercv.visualize.methods import METHODS
-from fercv.visualize.verdicts import verdict_lines
+from fercv.visualize.verdicts import results_of
 
 
 def main(snakemake):
@@ -50,7 +50,8 @@ def main(snakemake):
         f"Mean saliency of {model}, by class",
     )
     save_figure(figure, snakemake.output.means)
-    figure = saliency.checks_figure(checks, shown, verdict_lines(checks, shown), f"Checks of the saliency of {model}")
+    results = {method: results_of(checks, method) for method in shown}
+    figure = saliency.checks_figure(checks, shown, results, f"Checks of the saliency of {model}")
     save_figure(figure, snakemake.output.checks)
 
 

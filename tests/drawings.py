@@ -45,6 +45,12 @@ def random_images(count, size=12):
     return np.random.default_rng(5).integers(0, 256, (count, size, size)).astype(np.uint8)
 
 
+def filters_of(count, images=None):
+    images = random_images(count) if images is None else images
+    activations = np.linspace([-0.012, 3.1], [0.034, 12.7], count)
+    return visualize.filters_figure(images, "Filters of cnn in layer pool", range(count), activations, 512)
+
+
 def filter_checks_of(exciting, rows):
     images = np.random.default_rng(6).normal(size=(3, len(rows), 12, 12))
     texts = np.full((3, len(rows)), "100 %, +89 sd")
@@ -182,8 +188,10 @@ def saliency_checks_table(methods=METHODS, layers=17, classes=EMOTIONS):
 def saliency_checks_of(methods=4, layers=17, classes=EMOTIONS):
     methods = dict(list(METHODS.items())[:methods])
     table = saliency_checks_table(methods, layers, classes)
-    verdicts = [f"{name}: passes deletion, masking; fails insertion." for name in methods.values()]
-    return saliency.checks_figure(table, methods, verdicts, "Checks of the saliency of cnn")
+    found = {"randomization": "passed", "deletion": "partly", "insertion": "failed", "masking": "passed"}
+    found |= {"parts": "partly"} if classes else {}
+    results = {method: found if place % 2 else found | {"folds": "failed"} for place, method in enumerate(methods)}
+    return saliency.checks_figure(table, methods, results, "Checks of the saliency of cnn")
 
 
 def confusion_of(names):
@@ -290,8 +298,9 @@ DRAWINGS = {
     "saliency means, no method": lambda: saliency_means_of(EMOTIONS[:2], 0),
     "saliency checks": lambda: saliency_checks_of(),
     "saliency checks, no parts, many layers": lambda: saliency_checks_of(1, 120, []),
-    "filters": lambda: visualize.filters_figure(random_images(64), "Filters of layer block4_pool (# Ascent Epoch 200)"),
-    "filters, one": lambda: visualize.filters_figure(random_images(1), "Filters of layer block4_pool"),
+    "filters": lambda: filters_of(64),
+    "filters, many": lambda: filters_of(512),
+    "filters, one": lambda: filters_of(1),
     "filter checks": lambda: filter_checks_of(3, ["block4_pool\n0", "angry"]),
     "filter checks, one image of long names": lambda: filter_checks_of(1, [name[:13] for name in VERY_LONG_NAMES[:12]]),
     "feature map checks": lambda: feature_map_checks_of(2, EMOTIONS),

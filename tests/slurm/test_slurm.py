@@ -177,7 +177,15 @@ def set_the_node_down_and_resume_it(cluster, job):
         wait_until(lambda: not cluster.processes_of(job["JobId"]))
     finally:
         cluster.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
-    cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
+    wait_until(lambda: starts(cluster, job))
+
+
+def starts(cluster, job):
+    """Whether a job that waits again has started. If not, it is told to: Slurm forgets this while the job still ends."""
+    state = cluster.jobs()[int(job["JobId"])]["JobState"]
+    if state == "PENDING":
+        cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")
+    return state in ("RUNNING", "COMPLETED")
 
 
 def give_it_a_minute(cluster, job):

@@ -37,8 +37,8 @@ SALIENCY = {
     "mean_faces": (Kind("float64", 0, 255), "khw"),
     "mean_images": (COUNT, "k"),
 }
-# M/filters_<layer>.npz: filters f, height h, width w, steps s.
-FILTERS = {"filters": (INDEX, "f"), "images": (NUMBER, "fhw"), "activations": (NUMBER, "fs")}
+# M/filters_<layer>.npz: filters f of the layer's `total`, height h, width w, steps s.
+FILTERS = {"filters": (INDEX, "f"), "total": (COUNT, ""), "images": (NUMBER, "fhw"), "activations": (NUMBER, "fs")}
 # M/feature_maps_<layer>.npz: an image of height h and width w; its maps of rows r, columns c, channels f.
 FEATURE_MAPS = {"image": (GREY, "hw"), "maps": (NUMBER, "rcf")}
 # M/filter_checks.npz: filters f of all layers; their images of the kinds k, which are the methods and starts of

@@ -119,14 +119,14 @@ def own_scale(images):
     return (images - lowest) / np.where(extent > 0, extent, 1)
 
 
-def draw_numbered_tiles(axes, images, numbers, columns, colour_map, width):
-    """Draw tiles, each with its number above it, on a grid of `width` inches."""
+def draw_tiles_with_texts(axes, images, texts, columns, colour_map, width):
+    """Draw tiles, each with a short text above it, on a grid of `width` inches."""
     tile = width / columns
     font_size = float(np.clip(72 * tile / 7, 6, 9))
     centres = draw_tiles(axes, images, columns, gap=0.06, colour_map=colour_map, headroom=1.5 * font_size / 72 / tile)
     half = images.shape[1] / images.shape[2] / 2
-    for number, (x, y) in zip(numbers, centres, strict=True):
-        axes.text(x, y - half - 0.03, str(number), ha="center", va="baseline", fontsize=font_size, in_layout=False)
+    for text, (x, y) in zip(texts, centres, strict=True):
+        axes.text(x, y - half - 0.03, text, ha="center", va="baseline", fontsize=font_size, in_layout=False)
 
 
 def draw_tiles(axes, images, columns, gap, colour_map, headroom=0.0):

@@ -2,6 +2,8 @@
 
 import numpy as np
 from matplotlib import style
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from fercv.figures.drawing import (
@@ -19,10 +21,9 @@ from fercv.figures.drawing import (
     draw_tiles,
     grey,
     label,
+    set_figure_note,
     set_heading,
-    set_note,
     shortened,
-    wrapped,
 )
 
 SIGNED_MAP = "RdBu_r"
@@ -54,28 +55,55 @@ def saliency_figure(
         title: heading of the figure.
     """
     number, height, width = originals.shape
-    figure = Figure(figsize=(WIDTH, 2 + 1.45 * number * height / width))
-    panels = figure.subplots(1, 5)
+    rows = 1.45 * number * height / width
+    figure = Figure(figsize=(WIDTH, 2.9 + rows))
+    grid = _grid_with_bars(figure, 5, rows)
+    panels = [figure.add_subplot(grid[0, column]) for column in range(5)]
     # Means are far below 1 where the folds differ.
     largest = max(float(fold_mean.max()), float(fold_deviation.max()), 1e-9)
     columns = [
         ("Original", grey(originals), "gray"),
         (f"{method},\nnormalized", heat, HEAT_MAP),
         (f"Above {threshold:g},\nothers: mean", grey(masked), "gray"),
-        (f"Mean of {folds} folds,\n0 to {largest:.2f}", fold_mean / largest, HEAT_MAP),
-        (f"Their spread,\n0 to {largest:.2f}", fold_deviation / largest, HEAT_MAP),
+        (f"Mean of\n{folds} folds", fold_mean / largest, HEAT_MAP),
+        ("Their standard\ndeviation", fold_deviation / largest, HEAT_MAP),
     ]
     _draw_columns(panels, columns, captions)
     panels[4].yaxis.tick_right()
     centres = panels[0].get_yticks()
-    panels[4].set_yticks(centres, [f"folds\nagree:\n{value:.2f}" for value in agreement], fontsize=9)
-    bar = figure.colorbar(panels[1].images[0], ax=panels, fraction=0.03, aspect=40, pad=0.02)
-    bar.set_label("Saliency")
-    bar.outline.set_visible(False)
-    bar.ax.axhline(threshold, color="white", lw=2)
+    panels[4].set_yticks(centres, [f"agreement\n{value:.2f}" for value in agreement], fontsize=9)
+    bar = _draw_bar(figure, figure.add_subplot(grid[1, 1]), HEAT_MAP, (0, 1), "saliency", ticks=(0, threshold, 1))
+    bar.ax.axvline(threshold, color="white", lw=2)
+    _draw_bar(figure, figure.add_subplot(grid[1, 3:]), HEAT_MAP, (0, largest), "saliency, mean and deviation")
+    set_figure_note(
+        figure,
+        "Prob.: the probability that the model gives to the predicted class. Agreement: mean rank correlation between "
+        "the maps of two folds; 1: the same order of pixels, 0: unrelated. Each map is divided by its largest value.",
+    )
     set_heading(figure, title)
     close_slack(figure, panels[0])
     return figure
+
+
+def _grid_with_bars(figure, columns, height):
+    """A grid of two rows: pictures, `height` inches high, and their colour bars."""
+    return figure.add_gridspec(2, columns, height_ratios=(height, 0.09))
+
+
+def _draw_bar(figure, axes, colour_map, limits, name, ticks=None, orientation="horizontal"):
+    """Draw the colour bar of pictures whose values were brought to [0, 1] before; return it."""
+    bar = figure.colorbar(ScalarMappable(Normalize(*limits), colour_map), cax=axes, orientation=orientation)
+    bar.set_label(name, fontsize=9)
+    bar.set_ticks(limits if ticks is None else ticks)
+    bar.ax.tick_params(length=2, labelsize=8)
+    bar.formatter = "{x:.2g}"
+    bar.outline.set_visible(False)
+    if orientation == "horizontal":
+        # The texts at the ends must not push other bars and columns away.
+        first, *_, last = bar.ax.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    return bar
 
 
 @style.context(STYLE)
@@ -91,16 +119,24 @@ def methods_figure(originals, signed, heat, methods, captions, title):
         title: heading of the figure.
     """
     number, height, width = originals.shape
-    panels_count = 1 + 2 * len(methods)
-    figure = Figure(figsize=(WIDTH, 2 + (WIDTH - 1.5) / panels_count * number * height / width))
-    panels = figure.subplots(1, panels_count)
+    last = 1 + 2 * len(methods)
+    rows = (WIDTH - 1.5) / last * number * height / width
+    figure = Figure(figsize=(WIDTH, 2.9 + rows))
+    grid = _grid_with_bars(figure, last, rows)
+    panels = [figure.add_subplot(grid[0, column]) for column in range(last)]
+    names = [label(name, 12) for name in methods]
     columns = [("Original", grey(originals), "gray")]
-    for name, of_method, heat_of_method in zip(methods, signed, heat, strict=True):
-        columns += [(f"{label(name, 12)}\nsigned", (of_method + 1) / 2, SIGNED_MAP), ("heat", heat_of_method, HEAT_MAP)]
-    _draw_columns(panels, columns, captions)
-    set_note(
-        panels[panels_count // 2],
-        "Signed: red speaks for the predicted class, blue against it, white is zero. Heat: dark 0 to bright 1.",
+    columns += [(f"{name}\nsigned", (maps + 1) / 2, SIGNED_MAP) for name, maps in zip(names, signed, strict=True)]
+    columns += [(f"{name}\nheat", maps, HEAT_MAP) for name, maps in zip(names, heat, strict=True)]
+    _draw_columns(panels, columns, captions, font_size=8)
+    half = 1 + len(methods)
+    ends = {-1: "against", 0: "0", 1: "for the class"}
+    bar = _draw_bar(figure, figure.add_subplot(grid[1, 1:half]), SIGNED_MAP, (-1, 1), "signed", list(ends))
+    bar.set_ticklabels(ends.values())
+    _draw_bar(figure, figure.add_subplot(grid[1, half:]), HEAT_MAP, (0, 1), "heat")
+    set_figure_note(
+        figure,
+        "Each map is divided by its largest absolute value. Signed: what speaks for and against the predicted class.",
     )
     set_heading(figure, title)
     close_slack(figure, panels[0])
@@ -108,20 +144,20 @@ def methods_figure(originals, signed, heat, methods, captions, title):
 
 
 def prediction_labels(true_names, predicted_names, probabilities):
-    """Texts that say the true and the predicted class of images, and whether these are equal, with the probability."""
+    """Texts that say the true and the predicted class of images, whether these are equal, and the probability."""
     return [
         f"true: {shortened(true, 20)}\npredicted: {shortened(predicted, 20)}\n"
-        f"{'✓ right' if true == predicted else '✗ wrong'} ({probability:.2f})"
+        f"{'✓ right' if true == predicted else '✗ wrong'}, prob. {probability:.2f}"
         for true, predicted, probability in zip(true_names, predicted_names, probabilities, strict=True)
     ]
 
 
-def _draw_columns(panels, columns, captions):
+def _draw_columns(panels, columns, captions, font_size=9):
     """Draw a column of images into each panel, with its name above, and a caption at the left of each row."""
     for axes, (name, images, colour_map) in zip(panels, columns, strict=True):
         centres = draw_tiles(axes, images, columns=1, gap=0.05, colour_map=colour_map)
         axes.set_title(name, loc="center", weight="normal", fontsize=9)
-    panels[0].set_yticks(centres[:, 1], captions, fontsize=9, linespacing=1.4)
+    panels[0].set_yticks(centres[:, 1], captions, fontsize=font_size, linespacing=1.3)
     for text, caption in zip(panels[0].get_yticklabels(), captions, strict=True):
         wrong = "✗" in caption
         text.set(color=VERMILLION if wrong else INK, weight="bold" if wrong else "normal")
@@ -144,17 +180,17 @@ def means_figure(faces, means, methods, class_names, counts, title):
     blocks = [slice(start, start + in_a_row) for start in range(0, number, in_a_row)]
     known = np.where(np.asarray(counts) > 0, 1.0, np.nan)[:, None, None]
     largest = [max(float(of_method.max()), 1e-9) for of_method in means]
-    rows = [("Mean image", faces * known, "gray")]
+    rows = [("Mean image", faces * known, "gray", None)]
     rows += [
-        (f"{name}:\n0 to {top:.1f} times\nan even heat", of_method * known / top, HEAT_MAP)
+        (f"{name},\nin multiples of\nan even heat", of_method * known / top, HEAT_MAP, top)
         for name, of_method, top in zip(methods, means, largest, strict=True)
     ]
-    tile = (WIDTH - 1.6) / in_a_row
+    tile = (WIDTH - 2.2) / in_a_row
     figure = Figure(figsize=(WIDTH, 1.2 + len(blocks) * (0.7 + len(rows) * (0.1 + tile * height / width))))
-    grid = figure.subplots(len(blocks) * len(rows), 1, squeeze=False)[:, 0]
+    grid = figure.subplots(len(blocks) * len(rows), 2, squeeze=False, width_ratios=(in_a_row * tile, 0.09))
     for block_number, block in enumerate(blocks):
-        for row_number, (name, images, colour_map) in enumerate(rows):
-            axes = grid[block_number * len(rows) + row_number]
+        for row_number, (name, images, colour_map, top) in enumerate(rows):
+            axes, bar = grid[block_number * len(rows) + row_number]
             shown = images[block]
             missing = np.full((in_a_row - len(shown), height, width), np.nan)
             centres = draw_tiles(axes, np.concatenate([shown, missing]), in_a_row, gap=0.05, colour_map=colour_map)
@@ -166,64 +202,119 @@ def means_figure(faces, means, methods, class_names, counts, title):
                 ]
                 axes.xaxis.tick_top()
                 axes.set_xticks(centres[: len(texts), 0], texts, fontsize=9)
-    set_note(
-        grid[-1],
-        "All correctly classified validation images of all folds. Dark: no heat; bright: the largest value of the row.",
-    )
+                bar.set_axis_off()
+            else:
+                # 1 is what every pixel would have if all had the same.
+                ticks = (0, 1, top) if top > 1.2 else (0, top)
+                _draw_bar(figure, bar, HEAT_MAP, (0, top), "", ticks, "vertical")
+    set_figure_note(figure, "All correctly classified validation images of all folds. A row has one scale.")
     set_heading(figure, title)
-    close_slack(figure, *grid)
+    close_slack(figure, *grid[:, 0])
     return figure
 
 
 @style.context(STYLE)
-def checks_figure(checks, methods, verdicts, title):
-    """What the checks of saliency maps say: curves, differences, and a verdict on each method.
+def checks_figure(checks, methods, results, title):
+    """What the checks of saliency maps say: a verdict on each method, and the curves and values that it comes from.
 
     Args:
-        checks: DataFrame of the columns method, check, measure, place, value, low and high, see M/saliency_checks.csv.
+        checks: DataFrame of the columns method, check, measure, place, value, low, high and images, see
+            M/saliency_checks.csv.
         methods: {name in the table: name to show}, at most four.
-        verdicts: a text for each method.
+        results: for each method, {check: passed, partly or failed}, as `fercv.visualize.verdicts.results_of` gives it.
         title: heading of the figure.
     """
     looks = {
         method: {"color": colour, "marker": marker, "label": name}
         for (method, name), colour, marker in zip(methods.items(), COLOURS, MARKERS, strict=False)
     }
-    text = "\n".join(wrapped(verdict, 125) for verdict in verdicts)
     with_parts = "parts_by_class" in set(checks["check"])
-    ratios = [2.6, 2.3, 1.9] + [2.2] * with_parts
-    figure = Figure(figsize=(WIDTH, 1.8 + sum(ratios) * 1.08 + 0.19 * text.count("\n")))
+    ratios = [0.35 + 0.3 * len(methods), 2.6, 2.3, 1.9] + [2.2] * with_parts
+    figure = Figure(figsize=(WIDTH, 1.9 + sum(ratios) * 1.08))
     grid = figure.add_gridspec(len(ratios), 2, height_ratios=ratios)
-    first = figure.add_subplot(grid[0, 0])
+    _draw_verdicts(figure.add_subplot(grid[0, :]), results, looks)
+    first = figure.add_subplot(grid[1, 0])
     _draw_randomization(first, checks, "rank_correlation", looks)
     first.set_title("Shuffled weights: lower is better")
     first.set_ylabel("rank correlation\nwith the real map")
-    second = figure.add_subplot(grid[0, 1])
+    second = figure.add_subplot(grid[1, 1])
     _draw_randomization(second, checks, "structural_similarity", looks)
     second.set_ylabel("structural similarity\nto the real map")
     for column, (check, name) in enumerate({"deletion": "deleted", "insertion": "inserted"}.items()):
-        axes = figure.add_subplot(grid[1, column])
+        axes = figure.add_subplot(grid[2, column])
         _draw_curves(axes, checks, check, looks)
         better = "lower" if check == "deletion" else "higher"
         axes.set_title(f"{check.capitalize()}: {better} is better")
         axes.set_xlabel(f"share of the pixels {name}, hottest first")
-    axes = figure.add_subplot(grid[2, 0])
+    axes = figure.add_subplot(grid[3, 0])
     _draw_masking(axes, checks, looks)
     axes.set_title("Masking: what the hot pixels alone show")
-    axes = figure.add_subplot(grid[2, 1])
+    axes = figure.add_subplot(grid[3, 1])
     _draw_folds(axes, checks, looks)
     axes.set_title("Folds: how alike their maps are")
     if with_parts:
-        axes = figure.add_subplot(grid[3, :])
+        axes = figure.add_subplot(grid[4, :])
         _draw_parts(axes, checks, looks)
         axes.set_title("Parts of the face: the share of the heat in brows, eyes and mouth, by class")
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=9, linespacing=1.5)
-    # In the panel beside it, where the curves leave room.
-    figure.axes[1].legend(*first.get_legend_handles_labels(), loc="upper right", handlelength=1.4, labelspacing=0.3)
-    handles, names = figure.axes[2].get_legend_handles_labels()
-    figure.axes[2].legend(handles[len(looks) :], names[len(looks) :], loc="upper right", labelspacing=0.3)
+    # The table above shows the colours and markers of the methods.
+    handles, names = figure.axes[3].get_legend_handles_labels()
+    figure.axes[3].legend(handles[len(looks) :], names[len(looks) :], loc="upper right", labelspacing=0.3)
+    set_figure_note(figure, _how_to_read(checks))
     set_heading(figure, title)
     return figure
+
+
+def _how_to_read(checks):
+    """What the verdicts, the lines and the numbers of images are."""
+    number = {check: int(checks.loc[checks["check"] == check, "images"].max()) for check in set(checks["check"])}
+    return (
+        "Passed: better than every reference, which is drawn in grey, by a mean difference whose 95 % interval leaves "
+        "out zero. Only beats chance: better than random pixels, but not than pixels from the centre outwards. Each "
+        "image is compared with itself, so a difference can count although the lines overlap. Shuffled weights fail if "
+        "a map stays more alike to the real one than maps of other images are. Lines are 95 % intervals. "
+        f"Images: {number['randomization']} with shuffled weights, {number['folds']} for the folds, "
+        f"{number['masking']} for the others."
+    )
+
+
+VERDICTS = {"passed": "✓ passed", "partly": "only beats chance", "failed": "✗ failed"}
+CHECKS = {
+    "randomization": "Shuffled\nweights",
+    "deletion": "Deletion",
+    "insertion": "Insertion",
+    "masking": "Masking",
+    "folds": "Folds",
+    "parts": "Parts of\nthe face",
+}
+
+
+def _draw_verdicts(axes, results, looks):
+    """A table: what each check says of each method."""
+    checks = [check for check in CHECKS if any(check in of_method for of_method in results.values())]
+    left, right = -0.75, max(len(checks), 1) - 0.5
+    axes.set(xlim=(left, right), ylim=(len(looks) - 0.5, -0.5))
+    axes.set_xticks(range(len(checks)), [CHECKS[check] for check in checks], fontsize=9, weight="bold")
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
+    for row, (method, look) in enumerate(looks.items()):
+        axes.plot(
+            [left + 0.05, left + 0.2], [row, row], marker=look["marker"], color=look["color"], ms=5, markevery=[1]
+        )
+        for column, check in enumerate(checks):
+            found = results[method].get(check)
+            axes.text(
+                column,
+                row,
+                VERDICTS.get(found, "too few images"),
+                color=INK if found in ("passed", "failed") else GREY,
+                weight="bold" if found == "failed" else "normal",
+                ha="center",
+                va="center",
+                fontsize=9,
+            )
+    axes.hlines(np.arange(len(looks)) - 0.5, left, right, color=LIGHT_GREY, lw=0.8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _rows(checks, check, measure, method=None):

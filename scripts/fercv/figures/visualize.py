@@ -12,35 +12,49 @@ from fercv.figures.drawing import (
     STYLE,
     WIDTH,
     close_slack,
-    draw_numbered_tiles,
     draw_tiles,
+    draw_tiles_with_texts,
     grey,
     own_scale,
     set_figure_note,
     set_heading,
-    set_note,
     wrapped,
 )
 
+# In more columns, the texts above the tiles have room for their numbers only.
+MOST_WITH_VALUES = 8
+
 
 @style.context(STYLE)
-def filters_figure(images, title, columns=None, numbers=None):
+def filters_figure(images, title, numbers, activations, total, columns=None):
     """Grid of the images that activate filters, each on a grey scale from its own minimum to its own maximum.
 
     Args:
         images: float (n, h, w).
-        title: heading of the figure, such as "Filters of layer block4_pool (# Ascent Epoch 200)".
+        title: heading of the figure.
+        numbers: the n filters' indices in their layer, from 0.
+        activations: (n, 2), the mean activation of each filter on the image at the start of the ascent, and at its end.
+        total: how many filters the layer has.
         columns: number of columns; by default a square grid, at most 24 wide.
-        numbers: the filters' indices in their layer, from 0; by default the first n.
     """
     number = len(images)
     columns = columns or min(24, math.ceil(math.sqrt(number)))
     width = float(np.clip(1.6 * columns, 6, WIDTH))
     figure = Figure(figsize=(width, 1.2 + 2.4 * math.ceil(number / columns)))
     axes = figure.add_subplot()
-    numbers = range(number) if numbers is None else numbers
-    draw_numbered_tiles(axes, own_scale(images), numbers, columns, "gray", width)
-    set_note(axes, "Number: filter, from 0. Grey: each image from its own minimum to its maximum.")
+    note = (
+        f"{number} of the layer's {total} filters. Grey: each image from its own minimum to its maximum. Number: filter"
+    )
+    if columns <= MOST_WITH_VALUES:
+        texts = [
+            f"{index}: {_two_digits(start)} → {_two_digits(end)}"
+            for index, (start, end) in zip(numbers, activations, strict=True)
+        ]
+        note += ", and its mean activation on the noise at the start → on this image."
+    else:
+        texts, note = list(map(str, numbers)), f"{note}."
+    draw_tiles_with_texts(axes, own_scale(images), texts, columns, "gray", width)
+    set_figure_note(figure, note)
     set_heading(figure, title)
     close_slack(figure, axes)
     return figure
@@ -64,10 +78,16 @@ def feature_maps_figure(image, maps, title):
     given.set_title("Given image")
     given.set(xticks=[], yticks=[], anchor="N")
     given.spines[:].set_visible(False)
-    draw_numbered_tiles(axes, own_scale(np.moveaxis(maps, 2, 0)), range(channels), columns, HEAT_MAP, width)
+    note = f"All {channels} channels. Dark to bright: each map from its own minimum to its maximum. Number: channel"
+    if columns <= MOST_WITH_VALUES:
+        texts = [f"{channel}: up to {_two_digits(maps[..., channel].max())}" for channel in range(channels)]
+        note += ", and the largest value of its map."
+    else:
+        texts, note = list(map(str, range(channels))), f"{note}."
+    draw_tiles_with_texts(axes, own_scale(np.moveaxis(maps, 2, 0)), texts, columns, HEAT_MAP, width)
     axes.set_title("Feature maps")
     axes.set_anchor("NW")
-    set_note(axes, "Number: channel, from 0. Dark to bright: each map from its own minimum to its maximum.")
+    set_figure_note(figure, note)
     set_heading(figure, title)
     close_slack(figure, given, axes)
     return figure
@@ -141,6 +161,11 @@ def feature_map_checks_figure(images, image_names, groups, title, note):
     set_figure_note(figure, note)
     close_slack(figure, *all_axes[0, : 1 + len(groups)])
     return figure
+
+
+def _two_digits(number):
+    """A number with two digits that count, but none after the second decimal place, and without an exponent."""
+    return np.format_float_positional(round(float(number), 2) + 0.0, precision=2, fractional=False, trim="-")
 
 
 def _set_texts(axes, centres, texts, proportion):

@@ -1,4 +1,4 @@
-"""What the page report.html says that is no file of its own: the headline, the key figures, the mistakes, the run time.
+"""What the page report.html says that is no file of its own: the headline, the key figures, verdicts, and so on.
 
 Each function in COMPUTED takes an `Experiment`, and returns what its macro in `report/page.html.jinja` shows.
 """
@@ -21,6 +21,7 @@ from fercv.data.tables import (
     METRICS,
     MISCLASSIFIED,
     POOLED_METRICS,
+    SALIENCY_CHECKS,
     SUMMARY,
     TEXT,
     TIMING,
@@ -29,6 +30,8 @@ from fercv.data.tables import (
     refuse_file,
 )
 from fercv.report.tables import TableView, table_view
+from fercv.visualize.methods import METHODS
+from fercv.visualize.verdicts import verdict
 
 # A difference is called real as in comparison.png.
 REAL = 0.05
@@ -281,6 +284,23 @@ def mistakes(experiment: Experiment) -> Mistakes | None:
     return Mistakes(shown, totals, MISTAKES_PER_CLASS, len(tables), (width, height))
 
 
+def verdicts(experiment: Experiment) -> TableView | None:
+    """What the checks say of each method of saliency on each model, a row for each."""
+    rows = []
+    for model in experiment.settings["models"]:
+        name = f"{model}/saliency_checks.csv"
+        if name in experiment.files:
+            checks = experiment.table(name, SALIENCY_CHECKS)
+            known = [method for method in METHODS if method in set(checks["method"])]
+            rows += [
+                {"model": model, "method": METHODS[method], "verdict": verdict(checks, method)} for method in known
+            ]
+    if not rows:
+        return None
+    text = "They hold for these methods on this model. Single intervals are not adjusted for the number of checks."
+    return table_view(pd.DataFrame(rows), "Verdicts of the checks", text)
+
+
 def run_times(experiment: Experiment) -> TableView:
     """What the training of each model took, a row for each."""
     rows = []
@@ -329,6 +349,7 @@ COMPUTED = {
     "headline": headline,
     "key_figures": key_figures,
     "mistakes": mistakes,
+    "verdicts": verdicts,
     "run_times": run_times,
     "folders": folders,
 }

@@ -176,6 +176,7 @@ SECTIONS = (
             Picture("{model}/saliency_methods.png", "The same by every method", "saliency_methods"),
             Picture("{model}/saliency_means.png", "Where {model} looks for each class", "saliency_means"),
             Picture("{model}/saliency_checks.png", "What the checks say of these maps", "saliency_checks"),
+            Computed("verdicts"),
             Table(
                 "{model}/saliency_checks.csv",
                 "The checks of the maps as numbers",

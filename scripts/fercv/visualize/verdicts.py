@@ -1,7 +1,5 @@
 """What the checks say of each method of saliency, in words. Without Keras, so that a plot starts quickly."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 # For each check, the name that a verdict gives it, the sign of the differences where the method does well, and the
@@ -44,24 +42,20 @@ def results_of(checks: pd.DataFrame, method: str) -> dict[str, str]:
     return results
 
 
-def verdict_lines(checks: pd.DataFrame, methods: Mapping[str, str]) -> list[str]:
-    """A line for each method: the checks that it passes, in which it only beats chance, and which it fails.
+def verdict(checks: pd.DataFrame, method: str) -> str:
+    """A sentence on a method: the checks that it passes, in which it only beats chance, and which it fails.
 
     Args:
         checks: the table M/saliency_checks.csv.
-        methods: {name in the table: name to show}.
+        method: its name in the table.
     """
-    lines = []
-    for method, name in methods.items():
-        results = results_of(checks, method)
-        said = []
-        for result, text in (
-            ("passed", "passes {}"),
-            ("partly", "beats chance, but is not better than a blob in the centre, in {}"),
-            ("failed", "fails {}"),
-        ):
-            names = [CRITERIA[check][0] for check, found in results.items() if found == result]
-            if names:
-                said.append(text.format(", ".join(names)))
-        lines.append(f"{name}: {'; '.join(said) or 'there are too few images to say anything'}.")
-    return lines
+    results, said = results_of(checks, method), []
+    for result, text in (
+        ("passed", "passes {}"),
+        ("partly", "beats chance, but is not better than a blob in the centre, in {}"),
+        ("failed", "fails {}"),
+    ):
+        names = [CRITERIA[check][0] for check, found in results.items() if found == result]
+        if names:
+            said.append(text.format(", ".join(names)))
+    return "; ".join(said) or "there are too few images to say anything"

@@ -1,25 +1,29 @@
 import numpy as np
-from drawings import filter_checks_of, random_images, texts_of
+from drawings import filter_checks_of, filters_of, random_images, texts_of
 
 from fercv.figures import visualize
 
 
 def test_filters_have_their_own_grey_scale_and_number():
     images = np.stack([np.linspace(-7, 5, 64).reshape(8, 8), np.full((8, 8), 3.0), np.eye(8) / 1000])
-    figure = visualize.filters_figure(
-        images, "Filters of layer block4_pool (# Ascent Epoch 200)", 3, numbers=[4, 9, 17]
-    )
+    figure = visualize.filters_figure(images, "Filters", [4, 9, 17], [[0, 3.14], [-0.5, 2], [1, 120]], 128, columns=3)
     axes = figure.axes[0]
-    assert [text.get_text() for text in axes.texts] == ["4", "9", "17"]
+    assert [text.get_text() for text in axes.texts] == ["4: 0 → 3.1", "9: -0.5 → 2", "17: 1 → 120"]
     tiles = np.array_split(axes.images[0].get_array(), 3, axis=1)
     assert [(tile.min(), tile.max()) for tile in tiles] == [(0, 1), (0, 0), (0, 1)]
-    assert "Filters of layer block4_pool (# Ascent Epoch 200)" in texts_of(figure)
+    assert any(text.startswith("3 of the layer's 128 filters.") for text in texts_of(figure))
+
+
+def test_many_filters_have_their_numbers_alone():
+    figure = filters_of(100)
+    assert [text.get_text() for text in figure.axes[0].texts] == [str(number) for number in range(100)]
+    assert any(text.replace("\n", " ").endswith("Number: filter.") for text in texts_of(figure))
 
 
 def test_filters_stand_in_reading_order_in_a_square():
     images = np.zeros((64, 4, 4))
     images[10, 0, 0] = 1
-    axes = visualize.filters_figure(images, "Filters").axes[0]
+    axes = filters_of(64, images).axes[0]
     sheet = axes.images[0].get_array().filled(0)
     row, column = np.argwhere(sheet == 1).mean(axis=0) / sheet.shape * 8
     assert (int(row), int(column)) == (1, 2)
@@ -34,7 +38,13 @@ def test_feature_maps_show_the_given_image_and_every_channel():
     image = random_images(1)[0]
     given, grid = visualize.feature_maps_figure(image, maps, "Feature maps of layer conv2_pool").axes
     np.testing.assert_allclose(given.images[0].get_array(), image / 255)
-    assert [text.get_text() for text in grid.texts] == ["0", "1", "2", "3", "4"]
+    assert [text.get_text() for text in grid.texts] == [
+        "0: up to 0",
+        "1: up to 0",
+        "2: up to 0",
+        "3: up to 40",
+        "4: up to 0",
+    ]
     assert grid.images[0].get_array().max() == 1
 
 

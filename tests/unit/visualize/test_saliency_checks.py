@@ -25,7 +25,7 @@ from fercv.visualize.saliency_checks import (
     with_pixels,
 )
 from fercv.visualize.saliency_study import Plan, choose_checked, study_folds
-from fercv.visualize.verdicts import results_of, verdict_lines
+from fercv.visualize.verdicts import results_of, verdict
 
 layers = keras.layers
 SIZE = 16
@@ -246,8 +246,7 @@ def test_a_model_of_shuffled_weights_fails_visibly(studies, method):
     tables = [found.checks.set_index(["method", "check", "measure", "place"])["value"] for found in studies]
     shares = [table.loc[*key] for table in tables]
     assert shares[0] > 0.5 and shares[1] < 0.2
-    lines = verdict_lines(studies[1].checks, {method: "This method"})
-    assert len(lines) == 1 and "fails" in lines[0] and "the parts of the face" in lines[0].partition("fails")[2]
+    assert "the parts of the face" in verdict(studies[1].checks, method).partition("fails")[2]
 
 
 def test_the_mean_map_of_a_class_is_that_of_its_images(studies):
@@ -335,4 +334,4 @@ def test_shuffled_weights_fail_a_map_that_stays_itself(interval, result):
 
 def test_a_verdict_without_intervals_says_so():
     table = verdict_table(masking__minus_random=(np.nan, np.nan), masking__minus_centre=(np.nan, np.nan))
-    assert verdict_lines(table, {"gradient": "Gradient"}) == ["Gradient: there are too few images to say anything."]
+    assert verdict(table, "gradient") == "there are too few images to say anything"
