@@ -51,8 +51,8 @@ def draw_filters(snakemake):
         for row in rows.itertuples()
     ]
     note = (
-        "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they do "
-        "on average. With a percentage, it excites the filter more than that share of the real images; without one, at "
+        "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they "
+        "do on average. With a percentage, it excites the filter more than that share of the real images; without one, at "
         f"least as much as all of them. {medians(table)} Each image is on a grey scale of its own."
     )
     return filter_checks_figure(groups, names, f"Filters and classes of {snakemake.wildcards.model}, checked", note)
@@ -87,9 +87,9 @@ def draw_maps(snakemake):
             groups.append((f"{layer}\n{weights} weights", names, saved[f"maps_{number}"][place]))
     names = [shortened(classes[label], 12) for label in saved["labels"]]
     note = "Above each map: its channel, from 0. Dark to bright: from the lowest to the highest value of a group. " + (
-        "Each group shows the map of its layer that lights up most on the brows, on the eyes, and on the mouth. Number: "
-        "area under the ROC curve, from 0 to 1; one map has 0.5 by chance, and the best of many has more. So compare it "
-        "with the best map of as many with random weights, which show what needs no training."
+        "Each group shows the map of its layer that lights up most on the brows, on the eyes, and on the mouth. "
+        "Number: area under the ROC curve, from 0 to 1; one map has 0.5 by chance, and the best of many has more. So "
+        "compare it with the best map of as many with random weights, which show what needs no training."
         if known
         else "Each group shows the maps whose values vary most."
     )

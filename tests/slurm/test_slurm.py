@@ -181,7 +181,7 @@ def set_the_node_down_and_resume_it(cluster, job):
 
 
 def starts(cluster, job):
-    """Whether a job that waits again has started. If not, it is told to: Slurm forgets this while the job still ends."""
+    """Whether a job that waits again has started. If not, it is told to, as Slurm forgets that while the job ends."""
     state = cluster.jobs()[int(job["JobId"])]["JobState"]
     if state == "PENDING":
         cluster.command("scontrol", "update", f"JobId={job['JobId']}", "StartTime=now")

@@ -42,9 +42,7 @@ def filters_figure(images, title, numbers, activations, total, columns=None):
     width = float(np.clip(1.6 * columns, 6, WIDTH))
     figure = Figure(figsize=(width, 1.2 + 2.4 * math.ceil(number / columns)))
     axes = figure.add_subplot()
-    note = (
-        f"{number} of the layer's {total} filters. Grey: each image from its own minimum to its maximum. Number: filter"
-    )
+    note = f"{number} of the layer's {total} filters. Grey: each image from its minimum to its maximum. Number: filter"
     if columns <= MOST_WITH_VALUES:
         texts = [
             f"{index}: {_two_digits(start)} → {_two_digits(end)}"
