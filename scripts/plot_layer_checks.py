@@ -52,8 +52,8 @@ def draw_filters(snakemake):
     ]
     note = (
         "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they "
-        "do on average. With a percentage, it excites the filter more than that share of the real images; without one, at "
-        f"least as much as all of them. {medians(table)} Each image is on a grey scale of its own."
+        "do on average. With a percentage, it excites the filter at least as much as this share of them; without "
+        f"one, as all of them. {medians(table)} Each image is on a grey scale of its own."
     )
     return filter_checks_figure(groups, names, f"Filters and classes of {snakemake.wildcards.model}, checked", note)
 

@@ -268,8 +268,8 @@ def _how_to_read(checks):
     """What the verdicts, the lines and the numbers of images are."""
     number = {check: int(checks.loc[checks["check"] == check, "images"].max()) for check in set(checks["check"])}
     return (
-        "Passed: better than every reference, which is drawn in grey, by a mean difference whose 95 % interval leaves "
-        "out zero. Only beats chance: better than random pixels, but not than pixels from the centre outwards. Each "
+        "Passed: better than every reference, grey or black, by a mean difference whose 95 % interval leaves out zero. "
+        "Beats chance: better than random pixels, but not than pixels from the centre outwards. Each "
         "image is compared with itself, so a difference can count although the lines overlap. Shuffled weights fail if "
         "a map stays more alike to the real one than maps of other images are. Lines are 95 % intervals. "
         f"Images: {number['randomization']} with shuffled weights, {number['folds']} for the folds, "
@@ -277,7 +277,7 @@ def _how_to_read(checks):
     )
 
 
-VERDICTS = {"passed": "✓ passed", "partly": "only beats chance", "failed": "✗ failed"}
+VERDICTS = {"passed": "✓ passed", "partly": "beats chance", "failed": "✗ failed"}
 CHECKS = {
     "randomization": "Shuffled\nweights",
     "deletion": "Deletion",
