@@ -52,13 +52,13 @@ def make_faces(n=24, contrast=70):
     return images.clip(0, 255).astype(np.uint8), labels
 
 
-def make_classifier(shuffle=False):
-    """A linear model that sums up the patch. Shuffled, it has the same weights at random places."""
+def make_classifier(shuffle=None):
+    """A linear model that sums up the patch. With a seed to shuffle by, it has the same weights at random places."""
     weights = np.zeros((SIZE, SIZE, 2), dtype=np.float32)
     weights[PATCH] = np.array([-0.06, 0.06]) * np.linspace(0.7, 1.3, 25).reshape(5, 5, 1)
     weights += np.random.default_rng(6).normal(0, 0.0006, weights.shape)
-    if shuffle:
-        weights = np.random.default_rng(11).permuted(weights.reshape(-1, 2), axis=0).reshape(weights.shape)
+    if shuffle is not None:
+        weights = np.random.default_rng(shuffle).permuted(weights.reshape(-1, 2), axis=0).reshape(weights.shape)
     inputs = layers.Input((SIZE, SIZE, 1))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="scores")(layers.Flatten()(inputs)))
     model.set_weights([weights.reshape(-1, 2), np.zeros(2)])
@@ -224,8 +224,8 @@ def study(model, shuffled=False, methods=("gradient", "integrated_gradients")):
 
 @pytest.fixture(scope="module")
 def studies():
-    """Of a model that looks at the patch, and of one whose weights are shuffled."""
-    return study(make_classifier()), study(make_classifier(shuffle=True), shuffled=True)
+    """Of a model that looks at the patch, and of some whose weights are shuffled."""
+    return study(make_classifier()), *(study(make_classifier(seed), shuffled=True) for seed in range(4))
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
@@ -240,13 +240,15 @@ def test_a_model_that_looks_at_known_pixels_passes_what_compares_pixels(studies,
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
 def test_a_model_of_shuffled_weights_fails_visibly(studies, method):
-    results = results_of(studies[1].checks, method)
-    assert results["parts"] == results["masking"] == "failed"
+    """By chance, the largest weights of one shuffle may come to lie on the patch; most shuffles fail every check."""
+    shuffled = studies[1:]
+    results = [results_of(found.checks, method) for found in shuffled]
+    for check in ("deletion", "insertion", "masking", "parts"):
+        assert [found[check] for found in results].count("failed") >= 3
     key = [method, "parts", "heat", "all"]
-    tables = [found.checks.set_index(["method", "check", "measure", "place"])["value"] for found in studies]
-    shares = [table.loc[*key] for table in tables]
-    assert shares[0] > 0.5 and shares[1] < 0.2
-    assert "the parts of the face" in verdict(studies[1].checks, method).partition("fails")[2]
+    shares = [found.checks.set_index(["method", "check", "measure", "place"])["value"].loc[*key] for found in studies]
+    assert shares[0] > 0.5 and max(shares[1:]) < 0.2
+    assert "the parts of the face" in verdict(shuffled[0].checks, method).partition("fails")[2]
 
 
 def test_the_mean_map_of_a_class_is_that_of_its_images(studies):
