@@ -84,13 +84,17 @@ def explain(error, files: Sequence[str], fits: Callable[[object], bool]) -> Inpu
         return refusal(files, path, f"lacks the key {legible(missing)}; config.yaml shows it")
     if "propertyNames" in error.absolute_schema_path:
         return refusal(files, [*path, value], f"is no name, expected {NAME}; rename it, or quote it if it is one")
-    hint = did_you_mean(value, rule["enum"]) if isinstance(value, str) and "enum" in rule else quoting(value, fits)
-    if isinstance(value, float) and "integer" in rule.get("type", ()):
+    if isinstance(value, str) and "enum" in rule:
+        hint = did_you_mean(value, rule["enum"])
+    elif isinstance(value, float) and "integer" in rule.get("type", ()):
         hint = ", as a whole number"
-    if "without quotes" in hint and len(path) > 1 and origin(files, path, value).endswith(COMMAND_LINE):
-        hint += (
-            "; what stands in braces after --config, Snakemake reads as texts: write it into a file for --configfile"
-        )
+    else:
+        hint = quoting(value, fits)
+        if hint and isinstance(value, str) and len(path) > 1 and origin(files, path, value).endswith(COMMAND_LINE):
+            hint += (
+                "; what stands in braces after --config, Snakemake reads as texts: write it into a file for "
+                "--configfile"
+            )
     return refusal(files, path, f"is {shown(value)}, expected {expected(error.validator, rule)}{hint}", value)
 
 
