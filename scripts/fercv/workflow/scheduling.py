@@ -9,8 +9,8 @@ def look_for_jobs_when_some_end(scheduler) -> None:
 
     Snakemake limits how many jobs it starts in a second. So that the others start a second later, each look for jobs
     sets off a timer for the next look, whether a job was held back or not. Each job that ends adds a look, and with it
-    a series of timers that never ends: after 100 jobs, Snakemake looks 100 times a second. In the demo this took a
-    tenth of all processor time, and in a long run it takes a whole core (measured with Snakemake 9.27).
+    a series of timers that never ends: after 100 jobs, Snakemake looks 100 times a second (version 9.27). In the demo
+    this took nearly a tenth of all processor time, see benchmarks/README.md.
 
     Folds take seconds at least, so nothing needs the limit. A limit that the user has set with
     --max-jobs-per-timespan stays, and the timers with it.
