@@ -26,10 +26,7 @@ def draw_filters(snakemake):
     kinds = 2 * len(START_NAMES) + 1
     rows = table.iloc[::kinds]
     saved = read_arrays(snakemake.input.filters, CHECKED_FILTERS, lengths={"f": len(rows), "k": kinds - 1})
-    standing = [
-        f"{row.deviations:+.0f} sd" + (f", {row.percentile:.0f} %" if row.percentile < 100 else "")
-        for row in table.itertuples()
-    ]
+    standing = [f"{row.deviations:+.0f} sd, {row.percentile:.0f} %" for row in table.itertuples()]
     standing = np.array(standing).reshape(-1, kinds).T
     real = np.moveaxis(saved["exciting"], 1, 0)
     nothing = np.full((len(real) - 1, len(rows)), "")
@@ -52,8 +49,8 @@ def draw_filters(snakemake):
     ]
     note = (
         "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they "
-        "do on average. With a percentage, it excites the filter at least as much as this share of them; without "
-        f"one, as all of them. {medians(table)} Each image is on a grey scale of its own."
+        "do on average, and the percentage of them that excite it no more. 100 % alone proves nothing: ascents easily "
+        f"beat all real images. {medians(table)} Each image is on a grey scale of its own."
     )
     return filter_checks_figure(groups, names, f"Filters and classes of {snakemake.wildcards.model}, checked", note)
 
