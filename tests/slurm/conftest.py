@@ -55,8 +55,10 @@ def project(on_slurm, tmp_path):
     project = Project(tmp_path / "project", on_slurm[0].cluster)
     project.batches.unlink()
     yield project
+    # What a test that failed has left would go on, and submit jobs beside those of the next one.
+    for process in project.launched:
+        process.kill()
     # Slurm ends the process group of a job. A Snakemake that waits for a fold can be in another group, and stays.
     for process, _ in project.processes():
         process.send_signal(signal.SIGKILL)
-    # What a test that failed has left in the queue would keep the node from the next one.
     project.cluster.command("scancel", "--full", "--user", getpass.getuser())

@@ -59,6 +59,7 @@ class Project:
         self.folder, self.cluster = folder, cluster
         self.batches, self.once = folder / "batches", folder / "once"
         self.results = folder / "results" / "demo-tiny"
+        self.launched = []
 
     def launch(self, *arguments, fault=None):
         """Start the README's command with a target or options; all output of Snakemake goes to one pipe."""
@@ -67,9 +68,11 @@ class Project:
             environment["FERCV_SIGNAL"] = fault
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *arguments]
         command += ["--configfile", "experiments/demo-tiny.yaml"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        self.launched.append(process)
+        return process
 
     def run(self, *arguments, check=True):
         """Run Snakemake to its end; return its output."""
