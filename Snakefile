@@ -60,7 +60,7 @@ rule all:
 
 # A target for each kind of picture, and one for each model. A model whose name is taken already has none.
 for target, description, files in [
-    *((kind, f"All pictures of this kind: {kind}", pictures) for kind, pictures in PICTURES.items()),
+    *((kind, f"All pictures of this kind: {kind}", with_vector_graphics(made)) for kind, made in PICTURES.items()),
     *((model, f"All files of the model {model}", files_of(model, rules.all.input)) for model in MODELS),
 ]:
     if target not in {known.name for known in workflow.rules}:

@@ -12,7 +12,7 @@ def main(snakemake):
     title = f"Filters of layer {snakemake.wildcards.layer} (# Ascent Epoch {snakemake.params.steps})"
     saved = read_arrays(snakemake.input[0], FILTERS)
     figure = filters_figure(saved["images"], f"{title}, {snakemake.wildcards.model}", numbers=saved["filters"])
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

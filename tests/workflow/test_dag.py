@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from helpers import REPOSITORY, job_counts
+from PIL import Image
 
 from fercv.workflow.codedigest import LOOKED_UP, used_code
 from fercv.workflow.settings import FOLDERS
@@ -157,6 +158,29 @@ def test_the_layers_of_which_there_are_pictures_are_checked_and_the_other_model_
         assert set(re.findall(r"Train cnn on all folds but (\d+)", output)) == folds
     none = {"filters": {"layers": []}, "feature_maps": {"layers": []}}
     assert "check_layers" not in workflow.jobs(configfile=None, overlay=none)
+
+
+@pytest.mark.parametrize("target", ["all", "evaluate", "visualize", "new_images", "cnn", "saliency", "filters"])
+def test_each_picture_is_a_vector_graphic_too_if_the_setting_says_so(workflow, target):
+    (workflow.folder / "photos").mkdir()
+    Image.new("L", (48, 48), 7).save(workflow.folder / "photos" / "one.png")
+    overlay = {"vector_figures": "pdf", "new_images": "photos"}
+    planned = workflow.run(target, "--dry-run", configfile=None, overlay=overlay).stdout
+    asked_for = re.search(rf"rule {target}:\n    input: (.*)\n", planned)[1].split(", ")
+    pictures = {path.removesuffix(".png") for path in asked_for if path.endswith(".png")}
+    assert pictures and {path.removesuffix(".pdf") for path in asked_for if path.endswith(".pdf")} == pictures
+
+
+def test_vector_graphics_are_drawn_when_they_are_asked_for_and_nothing_is_drawn_when_they_are_no_longer(workflow):
+    workflow.run("data")
+    overlay = {"vector_figures": "svg"}
+    assert workflow.jobs("data", overlay=overlay) == {"data": 1, "plot_samples": 1, "plot_audit": 1}
+    workflow.run("data", overlay=overlay)
+    folder = workflow.folder / "results/demo-tiny/data"
+    assert sorted(path.stem for path in folder.glob("*.svg")) == ["audit", "samples"]
+    assert workflow.jobs("data", overlay=overlay) == workflow.jobs("data") == {}
+    (folder / "audit.svg").unlink()
+    assert workflow.jobs("data", overlay=overlay) == {"data": 1, "plot_audit": 1}
 
 
 def test_factors_need_the_histories_alone(workflow):
