@@ -38,7 +38,8 @@ include: "rules/report.smk"
 include: "rules/final.smk"
 
 
-ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
+ending = Ending(config["directory"])
+status = Status(config["directory"], config["experiment"], config["tensorboard"])
 # A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
 if not workflow.remote_exec:
     digests = [data_digest, folds_digest, *([random_folds_digest] if WITH_RANDOM_FOLDS else [])]
