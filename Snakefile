@@ -39,7 +39,8 @@ include: "rules/report.smk"
 include: "rules/final.smk"
 
 
-ending, status = Ending(config["directory"]), Status(config["directory"], config["experiment"])
+ending = Ending(config["directory"])
+status = Status(config["directory"], config["experiment"], config["tensorboard"])
 # A job on a cluster finds the data as the first Snakemake has left them, and its messages go into its own log.
 if not workflow.remote_exec:
     digests = [data_digest, folds_digest, *([random_folds_digest] if WITH_RANDOM_FOLDS else [])]
@@ -61,7 +62,7 @@ rule all:
 
 # A target for each kind of picture, and one for each model. A model whose name is taken already has none.
 for target, description, files in [
-    *((kind, f"All pictures of this kind: {kind}", pictures) for kind, pictures in PICTURES.items()),
+    *((kind, f"All pictures of this kind: {kind}", with_vector_graphics(made)) for kind, made in PICTURES.items()),
     *((model, f"All files of the model {model}", files_of(model, rules.all.input)) for model in MODELS),
 ]:
     if target not in {known.name for known in workflow.rules}:

@@ -64,6 +64,9 @@ for (const choice of document.querySelectorAll("input[name=model]")) {
     for (const figure of document.querySelectorAll("figure[data-model]")) {
       figure.hidden = chosenModel() !== "" && figure.dataset.model !== chosenModel();
     }
+    for (const pictures of document.querySelectorAll(".pictures")) {
+      pictures.hidden = pictures.querySelector("figure:not([hidden])") === null;
+    }
     parts.forEach(filter);
   });
 }

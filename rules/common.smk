@@ -37,7 +37,6 @@ LEAKAGE_PAIRS = leakage_pairs(config)
 LEAKAGE_MODELS = list(dict.fromkeys(model for pair in LEAKAGE_PAIRS for model in pair))
 BUILT_IN = config["data"]["source"] == "synthetic"
 WITH_ONNX = can_export_onnx()
-NEW_IMAGES_FILES = expand(f"{MODEL_RESULTS}/new_images.{{ending}}", model=MODELS, ending=["csv", "png"])
 
 
 # Before any code is read, so that code which changes meanwhile is noticed.
@@ -53,6 +52,33 @@ wildcard_constraints:
     model=one_of(MODELS),
     fold=one_of(FOLDS),
     layer=one_of({*config["filters"]["layers"], *config["feature_maps"]["layers"]}),
+
+
+def picture(path, **options):
+    """Output of a rule that draws: a picture as PNG, and beside it the vector graphic that the config asks for.
+
+    Args:
+        path: of the PNG.
+        options: of `report`, which puts the PNG into Snakemake's own report.
+    """
+    return [report(path, **options), *vector_graphics([path])]
+
+
+def vector_graphics(pictures):
+    """Paths of the vector graphics of some pictures; none if the config does not ask for them."""
+    ending = config["vector_figures"]
+    return [] if ending == "none" else [f"{path.removesuffix('.png')}.{ending}" for path in pictures]
+
+
+def with_vector_graphics(*files):
+    """Paths, or lists of them; and at their end, the vector graphics of all pictures among them."""
+    paths = [path for item in files for path in ([item] if isinstance(item, str) else item)]
+    return [*paths, *vector_graphics([path for path in paths if path.endswith(".png")])]
+
+
+NEW_IMAGES_FILES = with_vector_graphics(
+    expand(f"{MODEL_RESULTS}/new_images.{{ending}}", model=MODELS, ending=["csv", "png"])
+)
 
 
 def told(function):

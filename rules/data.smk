@@ -4,12 +4,14 @@
 rule data:
     "Images, samples, folds and the audit of the data."
     input:
-        f"{RESULTS}/data/folds.csv",
-        f"{RESULTS}/data/groups.csv",
-        f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],
-        f"{RESULTS}/data/samples.png",
-        f"{RESULTS}/data/audit.csv",
-        f"{RESULTS}/data/audit.png",
+        with_vector_graphics(
+            f"{RESULTS}/data/folds.csv",
+            f"{RESULTS}/data/groups.csv",
+            f"{RESULTS}/data/random_folds.csv" if WITH_RANDOM_FOLDS else [],
+            f"{RESULTS}/data/samples.png",
+            f"{RESULTS}/data/audit.csv",
+            f"{RESULTS}/data/audit.png",
+        ),
 
 
 rule prepare_dataset:
@@ -46,7 +48,7 @@ rule plot_samples:
         images=rules.prepare_dataset.output.images,
         samples=rules.prepare_dataset.output.samples,
     output:
-        report(
+        picture(
             f"{RESULTS}/data/samples.png",
             caption="../report/samples.rst",
             category="Data",
@@ -154,7 +156,7 @@ rule plot_audit:
         samples=rules.prepare_dataset.output.samples,
         audit=rules.audit_data.output.audit,
     output:
-        report(
+        picture(
             f"{RESULTS}/data/audit.png",
             caption="../report/audit.rst",
             category="Data",

@@ -4,40 +4,42 @@
 rule evaluate:
     "All tables and pictures of how good the models are."
     input:
-        expand(
-            f"{MODEL_RESULTS}/{{file}}",
-            model=MODELS,
-            file=["accuracy.png", "confusion_matrix.png", "misclassified.png", "calibration.png"],
-        ),
-        # Snakemake misses a table only if it is asked for: a picture that is there does not need the table behind it.
-        expand(
-            f"{MODEL_RESULTS}/{{file}}.csv",
-            model=MODELS,
-            file=[
-                "confusion_matrix",
-                "misclassified",
-                "metrics",
-                "summary",
-                "pooled_metrics",
-                "per_class",
-                "calibration",
-                "label_issues",
-            ],
-        ),
-        f"{RESULTS}/label_issues.csv",
-        f"{RESULTS}/label_issues.png",
-        f"{RESULTS}/comparison.csv",
-        f"{RESULTS}/comparison.png",
-        expand(f"{RESULTS}/ensembles.{{ending}}", ending=["csv", "png"] if WITH_ENSEMBLES else []),
-        expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
-        expand(
-            f"{RESULTS}/{{file}}",
-            file=["factors.csv", "factor_effects.csv", "factors.png"] if config["factors"] else [],
-        ),
-        expand(
-            f"{MODEL_RESULTS}/held_out{{file}}",
-            model=MODELS if config["data"]["held_out"] else [],
-            file=["_predictions.csv", "_probabilities.npy", "_metrics.csv", ".png"],
+        with_vector_graphics(
+            expand(
+                f"{MODEL_RESULTS}/{{file}}",
+                model=MODELS,
+                file=["accuracy.png", "confusion_matrix.png", "misclassified.png", "calibration.png"],
+            ),
+            # Snakemake misses a table only if it is asked for: a picture that is there does not need the table behind it.
+            expand(
+                f"{MODEL_RESULTS}/{{file}}.csv",
+                model=MODELS,
+                file=[
+                    "confusion_matrix",
+                    "misclassified",
+                    "metrics",
+                    "summary",
+                    "pooled_metrics",
+                    "per_class",
+                    "calibration",
+                    "label_issues",
+                ],
+            ),
+            f"{RESULTS}/label_issues.csv",
+            f"{RESULTS}/label_issues.png",
+            f"{RESULTS}/comparison.csv",
+            f"{RESULTS}/comparison.png",
+            expand(f"{RESULTS}/ensembles.{{ending}}", ending=["csv", "png"] if WITH_ENSEMBLES else []),
+            expand(f"{RESULTS}/leakage.{{ending}}", ending=["csv", "png"] if LEAKAGE_PAIRS else []),
+            expand(
+                f"{RESULTS}/{{file}}",
+                file=["factors.csv", "factor_effects.csv", "factors.png"] if config["factors"] else [],
+            ),
+            expand(
+                f"{MODEL_RESULTS}/held_out{{file}}",
+                model=MODELS if config["data"]["held_out"] else [],
+                file=["_predictions.csv", "_probabilities.npy", "_metrics.csv", ".png"],
+            ),
         ),
 
 
@@ -46,7 +48,7 @@ rule plot_accuracy:
         histories=every_fold("history.csv"),
         summary=f"{MODEL_RESULTS}/summary.csv",
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/accuracy.png",
             caption="../report/accuracy.rst",
             category="Accuracy",
@@ -97,7 +99,7 @@ rule plot_confusion:
     input:
         matrix=rules.pool_confusion.output.matrix,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/confusion_matrix.png",
             caption="../report/confusion_matrix.rst",
             category="Confusion",
@@ -171,7 +173,7 @@ rule plot_calibration:
         calibration=rules.score_model.output.calibration,
         pooled=rules.score_model.output.pooled,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/calibration.png",
             caption="../report/calibration.rst",
             category="Calibration",
@@ -224,7 +226,7 @@ rule plot_misclassified:
         misclassified=rules.list_misclassified.output.misclassified,
         images=rules.prepare_dataset.output.images,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/misclassified.png",
             caption="../report/misclassified.rst",
             category="Mistakes",
@@ -302,7 +304,7 @@ rule plot_label_issues:
         ranking=rules.rank_label_issues.output.ranking,
         images=rules.prepare_dataset.output.images,
     output:
-        report(
+        picture(
             f"{RESULTS}/label_issues.png",
             caption="../report/label_issues.rst",
             category="Mistakes",
@@ -352,7 +354,7 @@ rule plot_comparison:
         summary=expand(rules.score_model.output.summary, model=MODELS[0]),
         comparison=rules.compare_models.output.comparison,
     output:
-        report(
+        picture(
             f"{RESULTS}/comparison.png",
             caption="../report/comparison.rst",
             category="Comparison",
@@ -382,7 +384,7 @@ rule compare_ensembles:
         samples=rules.prepare_dataset.output.samples,
     output:
         table=f"{RESULTS}/ensembles.csv",
-        picture=report(
+        picture=picture(
             f"{RESULTS}/ensembles.png",
             caption="../report/ensembles.rst",
             category="Comparison",
@@ -437,7 +439,7 @@ rule plot_leakage:
     input:
         rules.measure_leakage.output.leakage,
     output:
-        report(
+        picture(
             f"{RESULTS}/leakage.png",
             caption="../report/leakage.rst",
             category="Leakage",
@@ -523,7 +525,7 @@ rule plot_held_out:
         metrics=rules.score_held_out.output.metrics,
         summary=rules.score_model.output.summary,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/held_out.png",
             caption="../report/held_out.rst",
             category="Held-out images",
@@ -575,7 +577,7 @@ rule plot_factors:
         factors=rules.compare_factors.output.factors,
         effects=rules.compare_factors.output.effects,
     output:
-        report(
+        picture(
             f"{RESULTS}/factors.png",
             caption="../report/factors.rst",
             category="Comparison",

@@ -68,7 +68,7 @@ rule plot_new_images:
         predictions=rules.predict_new_images.output[0],
         images=rules.prepare_new_images.output.images,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/new_images.png",
             caption="../report/new_images.rst",
             category="New images",

@@ -4,20 +4,22 @@
 rule visualize:
     "All pictures of what the models look at: saliency, filters, feature maps."
     input:
-        # Snakemake misses the arrays only if they are asked for, too.
-        expand(
-            f"{MODEL_RESULTS}/saliency{{file}}",
-            model=MODELS,
-            file=[".npz", ".png", "_methods.png", "_means.png", "_checks.csv", "_checks.png"],
-        ),
-        layer_pictures(),
-        layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.npz", "filters"),
-        layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz", "feature_maps"),
-        expand(
-            f"{MODEL_RESULTS}/{{checks}}.{{ending}}",
-            model=CHECKED_MODELS,
-            checks=LAYER_CHECKS,
-            ending=["npz", "csv"],
+        with_vector_graphics(
+            # Snakemake misses the arrays only if they are asked for, too.
+            expand(
+                f"{MODEL_RESULTS}/saliency{{file}}",
+                model=MODELS,
+                file=[".npz", ".png", "_methods.png", "_means.png", "_checks.csv", "_checks.png"],
+            ),
+            layer_pictures(),
+            layer_files(f"{MODEL_RESULTS}/filters_{{layer}}.npz", "filters"),
+            layer_files(f"{MODEL_RESULTS}/feature_maps_{{layer}}.npz", "feature_maps"),
+            expand(
+                f"{MODEL_RESULTS}/{{checks}}.{{ending}}",
+                model=CHECKED_MODELS,
+                checks=LAYER_CHECKS,
+                ending=["npz", "csv"],
+            ),
         ),
 
 
@@ -59,25 +61,25 @@ rule plot_saliency:
         maps=rules.compute_saliency.output.maps,
         checks=rules.compute_saliency.output.checks,
     output:
-        maps=report(
+        maps=picture(
             f"{MODEL_RESULTS}/saliency.png",
             caption="../report/saliency.rst",
             category="Saliency",
             labels={"model": "{model}", "figure": "saliency"},
         ),
-        methods=report(
+        methods=picture(
             f"{MODEL_RESULTS}/saliency_methods.png",
             caption="../report/saliency_methods.rst",
             category="Saliency",
             labels={"model": "{model}", "figure": "methods side by side"},
         ),
-        means=report(
+        means=picture(
             f"{MODEL_RESULTS}/saliency_means.png",
             caption="../report/saliency_means.rst",
             category="Saliency",
             labels={"model": "{model}", "figure": "mean of each class"},
         ),
-        checks=report(
+        checks=picture(
             f"{MODEL_RESULTS}/saliency_checks.png",
             caption="../report/saliency_checks.rst",
             category="Saliency",
@@ -137,7 +139,7 @@ rule plot_filters:
     input:
         rules.ascend_filters.output,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/filters_{{layer}}.png",
             caption="../report/filters.rst",
             category="Filters",
@@ -193,7 +195,7 @@ rule plot_feature_maps:
     input:
         rules.compute_feature_maps.output,
     output:
-        report(
+        picture(
             f"{MODEL_RESULTS}/feature_maps_{{layer}}.png",
             caption="../report/feature_maps.rst",
             category="Feature maps",
@@ -264,13 +266,13 @@ rule plot_layer_checks:
         maps=rules.check_layers.output.maps,
         maps_table=rules.check_layers.output.maps_table,
     output:
-        filters=report(
+        filters=picture(
             f"{MODEL_RESULTS}/filter_checks.png",
             caption="../report/filter_checks.rst",
             category="Filters",
             labels={"model": "{model}", "figure": "checks of filters and classes"},
         ),
-        maps=report(
+        maps=picture(
             f"{MODEL_RESULTS}/feature_map_checks.png",
             caption="../report/feature_map_checks.rst",
             category="Feature maps",

@@ -43,7 +43,7 @@ def main(snakemake):
     chance = read_table(snakemake.input.summary, SUMMARY).set_index("measure")["chance"]
     title = "Averages of two models" if len(best) == len(means) else f"The {SHOWN} best averages of two models"
     shown = [table[table["model"].isin(best)] for table in (of_folds, compared[alone], better)]
-    save_figure(comparison_figure(*shown, chance, title=title), snakemake.output.picture)
+    save_figure(comparison_figure(*shown, chance, title=title), *snakemake.output.picture)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main(snakemake):
     summary = read_table(snakemake.input.summary, SUMMARY).set_index("measure")
     title = f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
     figure = accuracy_figure(histories, accuracy_curves(histories), summary.loc["accuracy", "chance"], title)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

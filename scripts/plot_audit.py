@@ -28,7 +28,7 @@ def main(snakemake):
         groups = [group_of(finding, images, labels) for finding in found.head(number).itertuples()]
         sections[f"{heading}: {len(found):,} {what}" if groups else heading] = groups
     height, width = images.shape[1:]
-    save_figure(audit_figure(sections, f"Audit of {len(images):,} images", height / width), snakemake.output[0])
+    save_figure(audit_figure(sections, f"Audit of {len(images):,} images", height / width), *snakemake.output)
 
 
 def group_of(finding, images, labels):

@@ -12,7 +12,7 @@ def main(snakemake):
     bins = read_table(snakemake.input.calibration, CALIBRATION)
     error = read_table(snakemake.input.pooled, POOLED_METRICS).set_index("measure").loc["calibration_error"]
     title = f"Calibration of {snakemake.wildcards.model}"
-    save_figure(calibration_figure(bins, error, title), snakemake.output[0])
+    save_figure(calibration_figure(bins, error, title), *snakemake.output)
 
 
 if __name__ == "__main__":

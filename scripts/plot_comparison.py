@@ -20,7 +20,7 @@ def main(snakemake):
     alone = comparison["versus"] == ""
     chance = read_table(snakemake.input.summary[0], SUMMARY).set_index("measure")["chance"]
     figure = comparison_figure(folds, comparison[alone], comparison[~alone], chance)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def main(snakemake):
     """Write confusion_matrix.png."""
     counts, classes = read_confusion_matrix(snakemake.input.matrix)
     figure = confusion_figure(counts, classes, f"Confusion matrix of {snakemake.wildcards.model}, all folds pooled")
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def main(snakemake):
         effects = read_table(snakemake.input.effects, FACTOR_EFFECTS, may_be_empty=True)
         title = f"Accuracy with and without {', '.join(names)}, {factors['folds'].iloc[0]} folds"
         figure = effects_figure(factors, effects, names, title)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

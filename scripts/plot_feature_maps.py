@@ -12,7 +12,7 @@ def main(snakemake):
     title = f"Feature maps of {snakemake.wildcards.model} after {snakemake.wildcards.layer}"
     saved = read_arrays(snakemake.input[0], FEATURE_MAPS)
     figure = feature_maps_figure(saved["image"], saved["maps"], title)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def main(snakemake):
     saved = read_arrays(snakemake.input[0], FILTERS)
     ends = saved["activations"][:, [0, -1]]
     figure = filters_figure(saved["images"], title, saved["filters"], ends, int(saved["total"]))
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

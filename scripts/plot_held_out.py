@@ -12,7 +12,7 @@ def main(snakemake):
     summary = read_table(snakemake.input.summary, SUMMARY)
     metrics = read_table(snakemake.input.metrics, HELD_OUT_METRICS)
     title = f"{snakemake.wildcards.model}: cross-validation and held-out images"
-    save_figure(held_out_figure(summary, metrics, title), snakemake.output[0])
+    save_figure(held_out_figure(summary, metrics, title), *snakemake.output)
 
 
 if __name__ == "__main__":

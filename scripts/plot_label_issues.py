@@ -20,7 +20,7 @@ def main(snakemake):
     figure = label_issues_figure(
         images[first["index"].to_numpy()], first[["given", "suggested", "votes"]], len(ranking), models
     )
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ PARTS = ["brows", "eyes", "mouth"]
 
 def main(snakemake):
     """Write filter_checks.png and feature_map_checks.png."""
-    save_figure(draw_filters(snakemake), snakemake.output.filters)
-    save_figure(draw_maps(snakemake), snakemake.output.maps)
+    save_figure(draw_filters(snakemake), *snakemake.output.filters)
+    save_figure(draw_maps(snakemake), *snakemake.output.maps)
 
 
 def draw_filters(snakemake):

@@ -9,7 +9,7 @@ from fercv.figures.leakage import leakage_figure
 
 def main(snakemake):
     """Write leakage.png."""
-    save_figure(leakage_figure(read_table(snakemake.input[0], LEAKAGE)), snakemake.output[0])
+    save_figure(leakage_figure(read_table(snakemake.input[0], LEAKAGE)), *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main(snakemake):
         shown = images[worst["index"].to_numpy()]
         rows[name] = Mistakes(shown, list(worst["predicted"]), list(worst["probability"]), len(mistakes))
     title = f"Most confident mistakes of {snakemake.wildcards.model}, by true class"
-    save_figure(misclassified_figure(rows, title, PER_CLASS), snakemake.output[0])
+    save_figure(misclassified_figure(rows, title, PER_CLASS), *snakemake.output)
 
 
 if __name__ == "__main__":

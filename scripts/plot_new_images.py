@@ -16,7 +16,7 @@ def main(snakemake):
     images = open_images(snakemake.input.images, len(table))
     model, folds = snakemake.wildcards.model, snakemake.params.folds
     figure = new_images_figure(images[:SHOWN], table.head(SHOWN), len(table), model, folds)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ def main(snakemake):
         first,
         f"Saliency of {model}",
     )
-    save_figure(figure, snakemake.output.maps)
+    save_figure(figure, *snakemake.output.maps)
     figure = saliency.methods_figure(
         saved["images"], saved["signed"], saved["heat"], list(shown.values()), captions, f"Methods of saliency: {model}"
     )
-    save_figure(figure, snakemake.output.methods)
+    save_figure(figure, *snakemake.output.methods)
     figure = saliency.means_figure(
         saved["mean_faces"] / 255,
         saved["means"],
@@ -49,10 +49,10 @@ def main(snakemake):
         saved["mean_images"],
         f"Mean saliency of {model}, by class",
     )
-    save_figure(figure, snakemake.output.means)
+    save_figure(figure, *snakemake.output.means)
     results = {method: results_of(checks, method) for method in shown}
     figure = saliency.checks_figure(checks, shown, results, f"Checks of the saliency of {model}")
-    save_figure(figure, snakemake.output.checks)
+    save_figure(figure, *snakemake.output.checks)
 
 
 if __name__ == "__main__":

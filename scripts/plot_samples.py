@@ -28,7 +28,7 @@ def main(snakemake):
     rest = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     note = WRONG_LABELS if snakemake.params.built_in else ""
     figure = samples_figure(rows, f"First samples of each class, {rest}", options["show_names"], note)
-    save_figure(figure, snakemake.output[0])
+    save_figure(figure, *snakemake.output)
 
 
 if __name__ == "__main__":

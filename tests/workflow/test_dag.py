@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from helpers import REPOSITORY, job_counts
+from PIL import Image
 
 from fercv.workflow.codedigest import LOOKED_UP, used_code
 from fercv.workflow.settings import FOLDERS
@@ -128,16 +129,16 @@ def test_final_models_are_made_on_demand_with_what_their_cards_state(workflow):
     assert no_test == {rule: count for rule, count in jobs.items() if not rule.endswith("_held_out")}
 
 
-# Python imports this when it starts. tf2onnx then is as if it were not installed.
-HIDE_TF2ONNX = """
+# Python imports this when it starts. A package then is as if it were not installed.
+HIDE = """
 import importlib.util
 find = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *more: None if name == "tf2onnx" else find(name, *more)
+importlib.util.find_spec = lambda name, *more: None if name == "{package}" else find(name, *more)
 """
 
 
 def test_onnx_files_are_left_out_where_tf2onnx_is_not_installed(workflow):
-    (workflow.folder / "sitecustomize.py").write_text(HIDE_TF2ONNX, encoding="utf-8")
+    (workflow.folder / "sitecustomize.py").write_text(HIDE.format(package="tf2onnx"), encoding="utf-8")
     without = {"PYTHONPATH": str(workflow.folder), "configfile": None}
     assert workflow.jobs("final", **without).keys() & OF_FINAL == OF_FINAL - {"export_onnx"}
     done = workflow.run("results/demo/fc/final/model.onnx", "--dry-run", check=False, **without)
@@ -157,6 +158,29 @@ def test_the_layers_of_which_there_are_pictures_are_checked_and_the_other_model_
         assert set(re.findall(r"Train cnn on all folds but (\d+)", output)) == folds
     none = {"filters": {"layers": []}, "feature_maps": {"layers": []}}
     assert "check_layers" not in workflow.jobs(configfile=None, overlay=none)
+
+
+@pytest.mark.parametrize("target", ["all", "evaluate", "visualize", "new_images", "cnn", "saliency", "filters"])
+def test_each_picture_is_a_vector_graphic_too_if_the_setting_says_so(workflow, target):
+    (workflow.folder / "photos").mkdir()
+    Image.new("L", (48, 48), 7).save(workflow.folder / "photos" / "one.png")
+    overlay = {"vector_figures": "pdf", "new_images": "photos"}
+    planned = workflow.run(target, "--dry-run", configfile=None, overlay=overlay).stdout
+    asked_for = re.search(rf"rule {target}:\n    input: (.*)\n", planned)[1].split(", ")
+    pictures = {path.removesuffix(".png") for path in asked_for if path.endswith(".png")}
+    assert pictures and {path.removesuffix(".pdf") for path in asked_for if path.endswith(".pdf")} == pictures
+
+
+def test_vector_graphics_are_drawn_when_they_are_asked_for_and_nothing_is_drawn_when_they_are_no_longer(workflow):
+    workflow.run("data")
+    overlay = {"vector_figures": "svg"}
+    assert workflow.jobs("data", overlay=overlay) == {"data": 1, "plot_samples": 1, "plot_audit": 1}
+    workflow.run("data", overlay=overlay)
+    folder = workflow.folder / "results/demo-tiny/data"
+    assert sorted(path.stem for path in folder.glob("*.svg")) == ["audit", "samples"]
+    assert workflow.jobs("data", overlay=overlay) == workflow.jobs("data") == {}
+    (folder / "audit.svg").unlink()
+    assert workflow.jobs("data", overlay=overlay) == {"data": 1, "plot_audit": 1}
 
 
 def test_factors_need_the_histories_alone(workflow):
@@ -311,7 +335,7 @@ def test_missing_triggers_are_told_once_whatever_is_asked_for(workflow, target):
 
 def test_no_model_can_be_called_like_a_folder_of_the_results():
     text = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
-    assert set(re.findall(r"\{RESULTS\}/([\w-]+)/", text)) | {"checkpoints"} == set(FOLDERS)
+    assert set(re.findall(r"\{RESULTS\}/([\w-]+)/", text)) | {"checkpoints", "tensorboard"} == set(FOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -328,6 +352,16 @@ def test_a_backend_that_cannot_be_used_is_refused_before_any_job(workflow, backe
     done = workflow.run("--dry-run", check=False, KERAS_BACKEND=backend)
     assert done.returncode == 1
     assert re.fullmatch(line, done.stderr.splitlines()[-1])
+
+
+def test_files_for_tensorboard_are_refused_before_any_job_where_it_is_not_installed(workflow):
+    (workflow.folder / "sitecustomize.py").write_text(HIDE.format(package="tensorboard"), encoding="utf-8")
+    without = {"PYTHONPATH": str(workflow.folder), "overlay": {"tensorboard": True}}
+    done = workflow.run("--dry-run", check=False, **without)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        "tensorboard is true, .* not installed .* `pip install tensorboard`.*", done.stderr.splitlines()[-1]
+    )
 
 
 def test_a_hostile_environment_does_not_matter(workflow):

@@ -164,7 +164,7 @@ HANDLERS = {
     "for": check_search,
     "export": check_export,
     **dict.fromkeys(SLURM, check_slurm),
-    **dict.fromkeys(("git", "cd", "source", "module", "kill"), check_nothing),
+    **dict.fromkeys(("git", "cd", "source", "module", "kill", "tensorboard"), check_nothing),
 }
 
 

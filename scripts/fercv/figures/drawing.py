@@ -7,9 +7,11 @@ shows them about 900 pixels wide. These modules estimate nothing: means, spreads
 
 import math
 import textwrap
+from pathlib import Path
 
 import numpy as np
 from matplotlib import style
+from matplotlib.image import AxesImage
 
 DOTS_PER_INCH = 150
 WIDTH = 9.0
@@ -22,6 +24,8 @@ INK = "#222222"
 GREY = "#666666"
 LIGHT_GREY = "#DDDDDD"
 HEAT_MAP = "magma"
+# What is left out of the files of vector graphics: dates and versions.
+ANONYMOUS = {"svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
 STYLE = [
     "default",
     {
@@ -58,14 +62,33 @@ STYLE = [
         "figure.constrained_layout.h_pad": 0.08,
         "figure.constrained_layout.w_pad": 0.08,
         "lines.solid_capstyle": "round",
+        # A PDF holds its fonts, so its text stays text. An SVG does not: its text becomes shapes, since another font
+        # would not fit into the picture.
+        "pdf.fonttype": 42,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "fer-crossval",
     },
 ]
 
 
 @style.context(STYLE)
-def save_figure(figure, path):
-    """Write `figure` to `path` as PNG of 150 dots per inch; equal figures give equal bytes (no date, no software)."""
+def save_figure(figure, path, *vector_graphics):
+    """Write a figure; equal figures give equal bytes, as the files name neither date nor software.
+
+    Args:
+        figure: it may be changed, so save it last.
+        path: of a PNG of 150 dots per inch.
+        vector_graphics: paths of further files, whose formats their endings tell: .svg or .pdf.
+    """
     figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    for further in vector_graphics:
+        # The pixels of images stay what they are, whatever size the reader chooses. Viewers of PDF mix colours at the
+        # edge of what is empty, so that is white.
+        for image in figure.findobj(AxesImage):
+            image.set_interpolation("none")
+            image.set_cmap(image.get_cmap().with_extremes(bad=(1, 1, 1, 0)))
+        ending = Path(further).suffix.removeprefix(".")
+        figure.savefig(further, format=ending, dpi=DOTS_PER_INCH, metadata=dict.fromkeys(ANONYMOUS[ending]))
 
 
 def set_heading(figure, text):

@@ -21,6 +21,7 @@ from fercv.report.sections import SECTIONS, Computed, Picture, Section, Table, m
 from fercv.report.tables import TableView, table_view
 
 TEMPLATES = Path(__file__).parents[3] / "report"
+EACH_MODEL = "each model"  # stands for the name of a model in the caption of several pictures
 MOST_ROWS = 300  # of each csv that are on the page
 
 
@@ -31,7 +32,6 @@ class PictureView(NamedTuple):
     file: path of the picture below the experiment's folder.
     source: the picture as a data URI.
     width, height: in pixels.
-    caption: HTML, whose names are escaped.
     model: the model that it is of, or "".
     """
 
@@ -40,8 +40,18 @@ class PictureView(NamedTuple):
     source: str
     width: int
     height: int
-    caption: str
     model: str
+
+
+class PicturesView(NamedTuple):
+    """Pictures that have the same caption, such as those of all models.
+
+    caption: HTML, whose names are escaped.
+    pictures: at least one.
+    """
+
+    caption: str
+    pictures: list[PictureView]
 
 
 class Part(NamedTuple):
@@ -110,14 +120,31 @@ def parts(section: Section, experiment: Experiment) -> Iterator[Part]:
             continue
         found = matching(part.file, experiment.files, models)
         if isinstance(part, Picture):
-            for file, names in found.items():
-                yield Part("picture", picture_view(part, file, names, experiment))
+            yield from (Part("pictures", view) for view in pictures_views(part, found, experiment))
         elif found:
             yield Part("table", read_table_view(part, found, experiment))
 
 
+def pictures_views(part: Picture, found: dict[str, dict[str, str]], experiment: Experiment) -> Iterator[PicturesView]:
+    """Read pictures and their captions. What is the same of several models is said once, of each model.
+
+    Args:
+        part: what SECTIONS say of them.
+        found: the files, see `fercv.report.sections.matching`.
+        experiment: whose pictures they are.
+    """
+    files = {}
+    for file, names in found.items():
+        general = caption_html(part.caption, names | {"model": EACH_MODEL}, experiment.settings)
+        files.setdefault(general, []).append(file)
+    for general, group in files.items():
+        alone = len(group) == 1
+        caption = caption_html(part.caption, found[group[0]], experiment.settings) if alone else general
+        yield PicturesView(caption, [picture_view(part, file, found[file], experiment) for file in group])
+
+
 def picture_view(part: Picture, file: str, names: dict[str, str], experiment: Experiment) -> PictureView:
-    """Read a picture and its caption.
+    """Read a picture.
 
     Args:
         part: what SECTIONS say of it.
@@ -133,8 +160,7 @@ def picture_view(part: Picture, file: str, names: dict[str, str], experiment: Ex
     # Pillow names no exceptions for a damaged file: there are many.
     except Exception as error:
         refuse_file(path, f"is no picture ({error})")
-    caption = caption_html(part.caption, names, experiment.settings)
-    return PictureView(part.title.format(**names), file, source, width, height, caption, names.get("model", ""))
+    return PictureView(part.title.format(**names), file, source, width, height, names.get("model", ""))
 
 
 def caption_html(name: str, names: dict[str, str], settings) -> str:
@@ -148,6 +174,8 @@ def caption_html(name: str, names: dict[str, str], settings) -> str:
     template = (TEMPLATES / f"{name}.rst").read_text(encoding="utf-8")
     snakemake = SimpleNamespace(wildcards=SimpleNamespace(**names), config=settings)
     text = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template).render(snakemake=snakemake)
+    # In captions, names are literals.
+    text = text.replace(f"``{EACH_MODEL}``", EACH_MODEL)
     # A user's own settings of docutils do not count.
     settings = {"_disable_config": True, "raw_enabled": False, "file_insertion_enabled": False}
     return publish_parts(text, writer="html5", settings_overrides=settings)["fragment"]

@@ -17,6 +17,7 @@ from pathlib import Path
 from fercv.data.sources import file_stamps
 
 LONGEST = 10  # failures or leftovers that are listed
+VECTORS = ("svg", "pdf")  # endings of vector graphics, of which each lies beside a PNG of the same name
 
 
 class Ending:
@@ -96,7 +97,7 @@ class Ending:
             named = [f"{model} {score}" for model, score in zip(config["models"], scores, strict=True) if score]
             lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {', '.join(named)}."] if named else []
             lines += [f"{results / 'report.html'} shows all of them on one page: open it in a browser."]
-        old = leftovers(self.directory, results, config["models"], folds, pictures)
+        old = leftovers(self.directory, results, config["models"], folds, pictures, config["vector_figures"])
         if old:
             more = f" and {len(old) - LONGEST} more" if len(old) > LONGEST else ""
             lines += [
@@ -199,16 +200,17 @@ def accuracy(summary: Path) -> str:
 
 
 def leftovers(
-    directory: Path, results: Path, models: Sequence[str], folds: Sequence[str], pictures: Iterable[str]
+    directory: Path, results: Path, models: Sequence[str], folds: Sequence[str], pictures: Iterable[str], vector: str
 ) -> list[str]:
-    """What an earlier run of the experiment has left: folders of models and folds, and pictures of layers.
+    """What an earlier run of the experiment has left: folders of models and folds, pictures of layers, vector graphics.
 
     Args:
         directory: where Snakemake runs.
         results: folder of the experiment, below `directory`.
         models: names of the experiment's models.
         folds: names of its folds.
-        pictures: paths of all its pictures of filters and feature maps, and of their checks.
+        pictures: paths of all its pictures of filters and feature maps, and of those of their checks.
+        vector: svg or pdf, if it has vector graphics of this kind beside all pictures.
 
     Returns:
         Paths below `directory`.
@@ -222,4 +224,8 @@ def leftovers(
         kinds = ("filters_*.png", "filter_checks.png", "feature_maps_*.png", "feature_map_checks.png")
         made = [path for kind in kinds for path in sorted(folder.glob(kind))]
         found += [path for path in made if str(path.relative_to(directory)) not in set(pictures)]
+    beside = [path for pattern in ("*.png", "*/*.png") for path in sorted((directory / results).glob(pattern))]
+    for picture in (path for path in beside if path.parent not in found):
+        graphics = [picture.with_suffix(f".{kind}") for kind in VECTORS if kind != vector or picture in found]
+        found += [graphic for graphic in graphics if graphic.exists()]
     return [str(path.relative_to(directory)) for path in found]

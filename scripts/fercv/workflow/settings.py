@@ -37,7 +37,7 @@ RESERVED = (
 # The columns of factors.csv that come before those of the factors.
 FACTORS = ("model", "measure", "mean", "standard_deviation", "low", "high", "folds")
 # What stands in the folder of an experiment beside a folder for each model.
-FOLDERS = ("data", "logs", "checkpoints", "benchmarks", "new_images")
+FOLDERS = ("data", "logs", "checkpoints", "benchmarks", "new_images", "tensorboard")
 # libyaml is faster, but PyYAML may have been built without it.
 FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

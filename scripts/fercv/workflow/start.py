@@ -52,6 +52,8 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         for file in filter(Path.is_file, map(Path, workflow.overwrite_configfiles)):
             check_syntax(file)
         config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
+        if config["tensorboard"] and workflow.is_main_process:
+            check_tensorboard()
         source = config["data"]["source"]
         files = [] if source == "synthetic" else source_files(source)
         if files:
@@ -103,6 +105,15 @@ def check_backend() -> None:
         raise InputError(
             f"the backend {backend} of Keras is not installed where Snakemake is; install it, for instance by "
             f"`pip install -r {BACKENDS[backend]}`, or set the variable KERAS_BACKEND to another one"
+        )
+
+
+def check_tensorboard() -> None:
+    """Refuse to write files for TensorBoard if the package is missing, which is optional."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise InputError(
+            "tensorboard is true, but the package tensorboard is not installed where Snakemake is; install it by "
+            "`pip install tensorboard`, or set tensorboard: false"
         )
 
 

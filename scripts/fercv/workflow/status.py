@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fercv.workflow.ending import event_of, own_handlers
+from fercv.workflow.events import EventFiles
 from fercv.workflow.progress import FoldProgress, duration
 from fercv.workflow.runs import FoldKey, FoldStatus, Run, folds_of_run, plan, run_path, write_run
 
@@ -30,10 +31,12 @@ class Status:
     Args:
         directory: where Snakemake runs.
         experiment: name of the experiment.
+        tensorboard: whether to write files for TensorBoard, too.
     """
 
-    def __init__(self, directory: str | Path, experiment: str):
+    def __init__(self, directory: str | Path, experiment: str, tensorboard: bool = False):
         self.place = directory, experiment
+        self.event_files = EventFiles(directory, experiment) if tensorboard else None
         self.folds, self.jobs, self.finished, self.told = {}, {}, set(), set()
         self.wake, self.is_over, self.thread = threading.Event(), False, None
         self.said, self.gives_advice, self.of_run = "", True, None
@@ -45,11 +48,13 @@ class Status:
             folds: all folds that the run is about, and whether it trains them. The others are already done.
             logger: Snakemake's.
         """
-        if not any(folds.values()):
-            return
         # What a fold's file says that an earlier run has left does not count.
         planned = {fold: plan(*self.place, fold, trains) for fold, trains in folds.items()}
         self.of_run = Run(began=time.time(), ended=None, folds=planned, failed=set())
+        if self.event_files:
+            self.read()
+        if not any(folds.values()):
+            return
         write_run(run_path(*self.place), self.of_run)
         logger.addFilter(self.note)
         seconds = SECONDS_ON_TERMINAL if sys.stderr.isatty() else SECONDS_IN_FILE
@@ -101,10 +106,16 @@ class Status:
     def look(self) -> None:
         """Read the files of the folds, and write the run's own file, which says which have failed."""
         write_run(run_path(*self.place), self.of_run)
+        self.read()
+
+    def read(self) -> None:
+        """Read the files of the folds, and write what they say for TensorBoard, if the run is to do so."""
         self.folds = {
             fold: at._replace(state="done") if fold in self.finished else at
             for fold, at in folds_of_run(self.of_run, *self.place).items()
         }
+        if self.event_files:
+            self.event_files.update({fold: at.progress for fold, at in self.folds.items()})
 
     def ended(self) -> list[str]:
         """A line for each fold whose training has ended since this was last called."""

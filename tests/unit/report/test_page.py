@@ -16,7 +16,7 @@ from PIL import Image
 from results_on_disk import CLASSES, MODELS, SOURCE, settings, write_experiment
 
 from fercv.report.computed import Experiment
-from fercv.report.page import MOST_ROWS, render_page
+from fercv.report.page import MOST_ROWS, caption_html, render_page
 from fercv.report.sections import SECTIONS
 from fercv.workflow.errors import InputError
 
@@ -70,19 +70,41 @@ def test_names_of_the_user_are_text_and_nothing_else(page):
     assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
+def pictures_of(html):
+    """The pictures of a page as {path: caption}, and their elements img. The caption is above several, or below one."""
+    captions, images = {}, {}
+    for group in re.findall(r'<div class="pictures">.*?</figure>\n</div>|<figure.*?</figure>', html, re.DOTALL):
+        said = re.match(r'<div class="pictures">\n<div class="caption">(.*?)</div>', group, re.DOTALL)
+        figures = re.findall(r"<figure.*?</figure>", group, re.DOTALL)
+        assert bool(said) == (len(figures) > 1)
+        for figure in map(Page, figures):
+            ((link, name),) = figure.all("a")
+            assert unquote(link["href"]) == name
+            captions[name] = Page(said[1]).all("p")[0][1] if said else figure.all("figcaption")[0][1]
+            ((images[name], _),) = figure.all("img")
+            assert f"the caption {'above' if said else 'below'}" in images[name]["alt"]
+    return captions, images
+
+
 def test_every_picture_is_that_of_its_file_and_has_a_text_and_a_caption(experiment, page):
-    figures = re.findall(r"<figure.*?</figure>", page.html, re.DOTALL)
-    shown = {}
-    for figure in map(Page, figures):
-        (image, _), ((_, caption),) = figure.all("img")[0], figure.all("figcaption")
-        ((link, name),) = figure.all("a")
-        assert unquote(link["href"]) == name
-        assert len(image["alt"]) > 10 and len(caption) > 80
-        shown[name] = pixels(image)
+    captions, images = pictures_of(page.html)
+    assert all(len(caption) > 80 for caption in captions.values())
+    shown = {name: pixels(image) for name, image in images.items()}
     assert set(shown) == {file for file in experiment.files if file.endswith(".png")}
     for name, array in shown.items():
         with Image.open(experiment.folder / name) as expected:
             assert (array == np.asarray(expected.convert("RGBA"))).all(), name
+
+
+def test_what_is_the_same_of_all_models_is_said_once(experiment, page):
+    assert page.html.count("The dotted line is the accuracy of always naming") == 1
+    captions, _ = pictures_of(page.html)
+    assert captions["cnn/accuracy.png"] == captions["fc/accuracy.png"]
+    assert captions["cnn/accuracy.png"].startswith("Accuracy of each model over the epochs. A line")
+    assert '<span class="docutils literal">fc_</span>' in caption_html("accuracy", {"model": "fc_"}, {})
+    assert '<span class="docutils literal">each' not in page.html
+    alone = Page(render_page(experiment._replace(settings=settings(models=["cnn"]))))
+    assert pictures_of(alone.html)[0]["cnn/accuracy.png"].startswith("Accuracy of cnn over the epochs. A line")
 
 
 def pixels(attributes):

@@ -130,18 +130,42 @@ def test_what_snakemake_says_besides_is_not_touched(tmp_path, monkeypatch):
     assert handler.format(record) == "Directory cannot be locked."
 
 
-def test_leftovers_are_what_the_experiment_no_longer_has(tmp_path):
-    for name in [
-        "cnn/folds/00/model.keras", "cnn/folds/07/model.keras", "cnn/filters_a.png", "cnn/filters_b.png",
-        "cnn/filter_checks.png", "cnn/feature_map_checks.png",
-        "old/folds/00/model.keras", "data/images.npy", "logs/train_fold/old_00.log",
-    ]:  # fmt: skip
-        path = tmp_path / "results/mine" / name
+def make_files(folder, *names):
+    for name in names:
+        path = folder / "results/mine" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def test_leftovers_are_what_the_experiment_no_longer_has(tmp_path):
+    make_files(
+        tmp_path, "cnn/folds/00/model.keras", "cnn/folds/07/model.keras", "cnn/filters_a.png", "cnn/filters_b.png",
+        "cnn/filter_checks.png", "cnn/feature_map_checks.png",
+        "old/folds/00/model.keras", "data/images.npy", "logs/train_fold/old_00.log",
+    )  # fmt: skip
     pictures = ["results/mine/cnn/filters_a.png", "results/mine/cnn/filter_checks.png"]
-    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00", "01"], pictures)
+    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00", "01"], pictures, "none")
     assert found == [
         "results/mine/cnn/folds/07", "results/mine/cnn/filters_b.png", "results/mine/cnn/feature_map_checks.png",
         "results/mine/old",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("none", ["comparison.svg", "comparison.pdf", "cnn/accuracy.svg", "cnn/filters_b.1.svg"]),
+        ("pdf", ["comparison.svg", "cnn/accuracy.svg", "cnn/filters_b.1.svg"]),
+        ("svg", ["comparison.pdf", "cnn/filters_b.1.svg"]),
+    ],
+)
+def test_vector_graphics_that_are_no_longer_asked_for_are_leftovers(tmp_path, setting, expected):
+    make_files(
+        tmp_path, "cnn/folds/00/model.keras", "comparison.png", "comparison.svg", "comparison.pdf", "cnn/accuracy.png",
+        "cnn/accuracy.svg", "cnn/filters_b.1.png", "cnn/filters_b.1.svg", "old/folds/00/model.keras",
+        "old/accuracy.png", "old/accuracy.svg", "mine.pdf", "cnn/sketch.svg",
+    )  # fmt: skip
+    found = leftovers(tmp_path, "results/mine", ["cnn"], ["00"], [], setting)
+    # A file that is no vector graphic of a picture is the user's own.
+    others = ["cnn/filters_b.1.png", "old"]
+    assert sorted(found) == sorted(f"results/mine/{name}" for name in [*expected, *others])

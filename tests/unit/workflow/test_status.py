@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fercv.workflow import status
+from fercv.workflow.events import EventFiles
 from fercv.workflow.progress import FoldProgress, ProgressFile, progress_path
 from fercv.workflow.status import FoldStatus, Status, clock, seconds_left, summarize
 
@@ -190,6 +191,22 @@ def test_where_nothing_is_trained_there_is_no_thread(tmp_path):
     of_run.start({("cnn", "00"): False}, logging.Logger("snakemake"))
     assert of_run.thread is None
     of_run.stop()
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_what_the_folds_say_is_written_for_tensorboard_if_the_setting_says_so(tmp_path, monkeypatch, trains):
+    written = []
+    monkeypatch.setattr(EventFiles, "update", lambda self, folds: written.append((self.folder, folds)))
+    file(tmp_path, "00")
+    for tensorboard in (False, True):
+        of_run = Status(tmp_path, "mine", tensorboard)
+        of_run.start({("cnn", "00"): False, ("cnn", "01"): trains}, logging.Logger("snakemake"))
+        file(tmp_path, "01")
+        of_run.stop()
+        assert bool(written) == tensorboard
+    folder, folds = written[-1]
+    assert folder == tmp_path / "results" / "mine" / "tensorboard"
+    assert {fold: progress.start["epochs"] for fold, progress in folds.items()} == {("cnn", "00"): 2, ("cnn", "01"): 2}
 
 
 def test_a_long_run_is_told_once_what_takes_less(tmp_path):
