@@ -55,7 +55,7 @@ wildcard_constraints:
 
 
 def picture(path, **options):
-    """Output of a rule that draws: a picture as PNG, and beside it the vector graphic that the config asks for.
+    """A picture as PNG, as output of what draws it, and beside it the vector graphic that the config asks for.
 
     Args:
         path: of the PNG.
