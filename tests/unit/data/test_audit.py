@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fercv.data.audit import NEAR, audit, expected_twins, near_pairs, perceptual_hashes
+from fercv.data.audit import NEAR, NO_FOLD, audit, expected_twins, near_pairs, perceptual_hashes, seen_in_training
 from fercv.data.faces import draw_faces
 from fercv.data.folds import assign_folds
 from fercv.data.left_out import blank_images, exclusions
@@ -217,3 +217,19 @@ def test_the_expected_share_fits_stratified_folds():
         spread = pd.DataFrame({"group": groups, "fold": folds}).groupby("group")["fold"].nunique()
         shares.append((spread[groups] > 1).mean())
     assert np.mean(shares) == pytest.approx(expected_twins(groups, 10), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "members", "folds", "seen"),
+    [
+        # The first image is judged by a model that was trained without its twin, which is in the same fold.
+        ([(0, 1)], {0: [0, 1], 1: [2]}, [0, 1, 0], [False, True, True]),
+        # A twin in the same fold does not undo that another twin was trained on.
+        ([(0, 1), (0, 2)], {0: [0], 1: [1], 2: [2]}, [0, 1, 0], [True, True, False]),
+        # A held-out image is judged by all models, and none is trained on it.
+        ([(0, 1)], {0: [0], 1: [1]}, [NO_FOLD, 4], [True, False]),
+    ],
+)
+def test_an_image_is_seen_in_training_if_a_twin_is_in_another_fold(pairs, members, folds, seen):
+    members = {group: np.array(rows) for group, rows in members.items()}
+    assert seen_in_training(pairs, members, np.array(folds)).tolist() == seen

@@ -62,6 +62,13 @@ def test_models_with_other_folds_are_not_averaged():
     assert list(compared.columns) == list(COMPARISON)
 
 
+def test_a_pair_that_is_not_averaged_does_not_hide_the_next_ones():
+    compared, of_folds = compare_ensembles(
+        PREDICTIONS | {"c": PREDICTIONS["b"]}, {"a": "grouped", "b": "random", "c": "grouped"}, CLASSES
+    )
+    assert set(compared["model"]) == set(of_folds["model"]) == {"a + c"}
+
+
 def test_the_p_values_are_adjusted_for_all_pairs_together():
     three = PREDICTIONS | {"c": PREDICTIONS["b"]}
     compared, _ = compare_ensembles(three, SAME | {"c": "grouped"}, CLASSES)

@@ -21,9 +21,8 @@ def last_epochs(validation=VALIDATION, noise=0.01):
     """Folds of these models, in which training accuracy is 0.7 throughout and the clean one 0.8."""
 
     def history(accuracy):
-        return pd.DataFrame(
-            {"accuracy": [0.1, 0.7], "clean_accuracy": [0.1, 0.8], "val_accuracy": [0.1, accuracy]}, index=[3, 4]
-        )
+        curves = {"accuracy": [0.1, 0.2, 0.7], "clean_accuracy": [0.1, 0.2, 0.8], "val_accuracy": [0.1, 0.2, accuracy]}
+        return pd.DataFrame(curves, index=[3, 4, 5])
 
     return factors.last_epochs(
         {
@@ -50,6 +49,9 @@ def test_each_models_accuracies_are_means_over_the_folds_last_epochs():
     assert both.loc["validation", ["standard_deviation", "low", "high"]].tolist() == pytest.approx(
         [deviation, low, high]
     )
+    # A difference of two accuracies can be negative.
+    _, _, low, high, _ = corrected_interval(np.array([-0.14, -0.13, -0.12]), -1, 1)
+    assert both.loc["validation_minus_clean_training", ["low", "high"]].tolist() == pytest.approx([low, high])
     assert set(both["augmentation"]) == {"true"}
     assert set(both["dropout"]) == {"0.5"}
     assert set(both["folds"]) == {3}
@@ -103,6 +105,13 @@ def test_a_factor_of_three_numbers_is_a_curve_and_has_no_effects(rates):
     assert factors.is_numeric(levels["dropout"])
     last = last_epochs(dict.fromkeys(levels.index, 0.5))
     assert factors.factor_effects(last, levels, dict.fromkeys(levels.index, "fc")).empty
+
+
+def test_a_curve_does_not_hide_the_effect_of_another_factor():
+    models = {"a": (0, False), "b": (0.1, False), "c": (0.2, False), "d": (0, True)}
+    levels = factors.level_table({model: {"dropout": rate, "moved": moved} for model, (rate, moved) in models.items()})
+    effects = factors.factor_effects(last_epochs(dict.fromkeys(models, 0.5)), levels, dict.fromkeys(models, "fc"))
+    assert set(effects["factor"]) == {"moved"}
 
 
 def test_numbers_are_ordered_by_their_values():
