@@ -104,7 +104,16 @@ def leakage():
         yield f"| {name.format(f'{number:,}')} | {' | '.join(cells)} |"
 
 
-@pytest.mark.parametrize("table", [leakage], ids=lambda table: table.__name__)
+def dropout():
+    """A row for each rate."""
+    table = read("fc-dropout", "factors.csv").set_index(["dropout", "measure"])
+    for rate in table.index.unique("dropout"):
+        rows = [table.loc[rate, measure] for measure in ("clean_training", "validation")]
+        cells = [f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})" for row in rows]
+        yield f"| {rate:g} | {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize("table", [leakage, dropout], ids=lambda table: table.__name__)
 def test_the_findings_have_the_figures_of_the_files(table):
     lines = (REPOSITORY / "docs" / "findings.md").read_text(encoding="utf-8").splitlines()
     assert [row for row in table() if row not in lines] == []
