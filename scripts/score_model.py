@@ -54,7 +54,7 @@ def main(snakemake):
     weakness = describe_weakness(counts, classes, summary.set_index("measure").loc["accuracy"])
     if weakness:
         log.warning(
-            "%s: %s; try more epochs, another learning_rate or smaller batches in its definition, or more images",
+            "%s: %s; try more epochs, another rate or smaller batches in its definition or scale, or more images",
             snakemake.wildcards.model, weakness,
         )  # fmt: skip
     pooled, intervals, calibration = score_pooled(sums, classes, derive_seed(snakemake.params.seed, "pooled"))

@@ -255,6 +255,10 @@ def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
         ({"models": ["cmn"]}, r"models is 'cmn'.*did you mean 'cnn'"),
         ({"experiment": "mine", "scale": "full", "data": {"source": "nowhere.csv"}}, r"'nowhere.csv'"),
         ({"definitions": {"cnn": {"exclude_from_training": "nowhere.csv"}}}, r"^nowhere.csv: no such file under"),
+        (
+            {"definitions": {"cnn": {"exclude_from_training": "results/demo/cnn/label_issues.csv"}}},
+            r"^definitions.cnn.exclude_from_training is \S+, which this experiment writes anew",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line(workflow, overlay, line):

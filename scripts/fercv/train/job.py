@@ -23,6 +23,9 @@ from fercv.workflow.resources import resources_of
 
 log = logging.getLogger("fercv")
 
+# Share of the training images from which on it is a warning that they are left out.
+MANY_LEFT_OUT = 0.25
+
 
 def run_training(snakemake, fold: str, write: Callable[[Trained, Task, Engine], None]) -> None:
     """Train a model, from its checkpoint if there is one, and write its files.
@@ -120,7 +123,12 @@ def without_excluded(training, left_out, labels, classes, name):
             f"{name}: exclude_from_training leaves no image of class {classes[missing[0]]} to train on; shorten the "
             "list"
         )
-    log.info("%s: %d of %d training images are left out", name, len(training) - len(kept), len(training))
+    left = len(training) - len(kept)
+    many = left > MANY_LEFT_OUT * len(training)
+    log.log(
+        logging.WARNING if many else logging.INFO,
+        "%s: %d of %d training images are left out, as exclude_from_training says", name, left, len(training),
+    )  # fmt: skip
     return kept
 
 

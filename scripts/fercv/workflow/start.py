@@ -62,6 +62,7 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         check_groups(config["folds"], source)
         for model in config["models"]:
             if excluded := config["definitions"][model]["exclude_from_training"]:
+                refuse_own_list(model, excluded, config["experiment"])
                 read_exclusions(excluded)
         digest = config_digest(config)
         if as_planned("configuration", digest, workflow.remote_exec) != digest:
@@ -105,6 +106,15 @@ def check_backend() -> None:
         raise InputError(
             f"the backend {backend} of Keras is not installed where Snakemake is; install it, for instance by "
             f"`pip install -r {BACKENDS[backend]}`, or set the variable KERAS_BACKEND to another one"
+        )
+
+
+def refuse_own_list(model: str, path: str, experiment: str) -> None:
+    """Refuse to leave out images that a list names which the same experiment makes from the models: it has no end."""
+    if Path(path).resolve().is_relative_to(Path("results", experiment).resolve()):
+        raise InputError(
+            f"definitions.{model}.exclude_from_training is {path}, which this experiment writes anew after each "
+            "training; copy the list to another folder, or write an experiment of another name"
         )
 
 

@@ -73,14 +73,15 @@ def test_probabilities_come_back_and_others_are_refused(tmp_path):
 
 
 def filters(**other):
-    return {"filters": np.arange(2), "images": np.zeros((2, 4, 4)), "activations": np.zeros((2, 9))} | other
+    arrays = {"filters": np.arange(2), "total": 8, "images": np.zeros((2, 4, 4)), "activations": np.zeros((2, 9))}
+    return arrays | other
 
 
 def test_an_npz_comes_back(tmp_path):
     np.savez(tmp_path / "filters.npz", **filters())
     read = read_arrays(tmp_path / "filters.npz", FILTERS)
     assert {name: array.shape for name, array in read.items()} == {
-        "filters": (2,), "images": (2, 4, 4), "activations": (2, 9),
+        "filters": (2,), "total": (), "images": (2, 4, 4), "activations": (2, 9),
     }  # fmt: skip
 
 

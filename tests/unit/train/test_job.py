@@ -88,6 +88,15 @@ def test_rows_on_a_list_are_left_out_of_the_training_rows_in_their_order():
     assert list(without_excluded(training, [], LABELS, ["sad", "happy"], "cnn fold 00")) == list(training)
 
 
+@pytest.mark.parametrize(("left_out", "level"), [([1], "INFO"), ([0, 1, 2], "WARNING")])
+def test_a_list_that_leaves_out_much_is_a_warning(caplog, left_out, level):
+    with caplog.at_level("INFO", logger="fercv"):
+        without_excluded(np.arange(8), left_out, np.arange(8) % 2, ["sad", "happy"], "cnn fold 00")
+    (record,) = caplog.records
+    said = f"cnn fold 00: {len(left_out)} of 8 training images are left out, as exclude_from_training says"
+    assert (record.levelname, record.getMessage()) == (level, said)
+
+
 def test_a_list_that_leaves_nothing_of_a_class_is_refused_in_one_line():
     line = r"^cnn fold 00: exclude_from_training leaves no image of class happy to train on; shorten the list$"
     with pytest.raises(InputError, match=line):
