@@ -29,7 +29,9 @@ def copy(finished, tmp_path):
 def test_all_models_say_what_they_see_and_nothing_is_trained(copy):
     jobs = copy.jobs("new_images", overlay=OVERLAY)
     assert jobs == {"new_images": 1, "prepare_new_images": 1, "predict_new_images": 2, "plot_new_images": 2}
-    copy.run("new_images", overlay=OVERLAY)
+    done = copy.run("new_images", overlay=OVERLAY)
+    said = "What each model says of the new images is in results/demo-tiny/<model>/new_images.csv and .png."
+    assert said in done.stdout + done.stderr
     table, results = read_table(copy.folder / TABLE, NEW_IMAGES), copy.folder / "results/demo-tiny"
     assert list(table["source"]) == ["large.png", "some/3.png", "some/12.png"]
     # Two of them are images of the data, whose predictions are known.

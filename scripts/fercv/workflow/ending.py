@@ -73,12 +73,11 @@ class Ending:
         failures = {}
         for rule, *logs in self.logs.values():
             path, text = reason(self.directory, *logs)
-            failures.setdefault(tuple(text), []).append((rule, path))
+            failures.setdefault((rule, *text), []).append(path)
         lines = [f"{len(failures)} jobs failed, for instance:"] if len(failures) > LONGEST else []
-        for text, jobs in list(failures.items())[:LONGEST]:
-            rule, path = jobs[0]
-            count, named = ("", "its log") if len(jobs) == 1 else (f" {len(jobs)} times", "the first log")
-            lines += [f"{rule} failed{count}{f'; {named} is {path}' if path else ''}:", *text]
+        for (rule, *text), paths in list(failures.items())[:LONGEST]:
+            count, named = ("", "its log") if len(paths) == 1 else (f" {len(paths)} times", "the first log")
+            lines += [f"{rule} failed{count}{f'; {named} is {paths[0]}' if paths[0] else ''}:", *text]
         tell_at_exit(lines)
 
     def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:
@@ -97,6 +96,8 @@ class Ending:
             named = [f"{model} {score}" for model, score in zip(config["models"], scores, strict=True) if score]
             lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {', '.join(named)}."] if named else []
             lines += [f"{results / 'report.html'} shows all of them on one page: open it in a browser."]
+        if config["new_images"]:
+            lines += [f"What each model says of the new images is in {results}/<model>/new_images.csv and .png."]
         old = leftovers(self.directory, results, config["models"], folds, pictures, config["vector_figures"])
         if old:
             more = f" and {len(old) - LONGEST} more" if len(old) > LONGEST else ""

@@ -23,10 +23,8 @@ def event(kind, **values):
     return SimpleNamespace(event=SimpleNamespace(value=kind), **values)
 
 
-def failed(number, path):
-    return event(
-        "job_error", jobid=number, rule_name="train_fold", log=[f"{path} (check log file(s) for error details)"]
-    )
+def failed(number, path, rule="train_fold"):
+    return event("job_error", jobid=number, rule_name=rule, log=[f"{path} (check log file(s) for error details)"])
 
 
 def write_log(folder, name, *lines):
@@ -81,13 +79,15 @@ def test_a_job_that_ends_before_its_script_is_not_explained_by_an_earlier_jobs_l
     assert said == expected
 
 
-def test_each_reason_is_said_once(tmp_path, said):
+def test_each_reason_is_said_once_for_each_rule(tmp_path, said):
     run = Ending(tmp_path)
     for number, text in enumerate(["full", "full", "other"]):
         run.note(failed(number, write_log(tmp_path, f"{number}.log", f"{TIME} ERROR {text}")))
+    run.note(failed(3, write_log(tmp_path, "3.log", f"{TIME} ERROR full"), rule="plot_saliency"))
     run.tell_failures()
     assert said == [
-        "train_fold failed 2 times; the first log is 0.log:", "full", "train_fold failed; its log is 2.log:", "other"
+        "train_fold failed 2 times; the first log is 0.log:", "full", "train_fold failed; its log is 2.log:", "other",
+        "plot_saliency failed; its log is 3.log:", "full",
     ]  # fmt: skip
 
 
