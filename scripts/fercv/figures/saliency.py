@@ -78,7 +78,8 @@ def saliency_figure(
     set_figure_note(
         figure,
         "Prob.: the probability that the model gives to the predicted class. Agreement: mean rank correlation between "
-        "the maps of two folds; 1: the same order of pixels, 0: unrelated. Each map is divided by its largest value.",
+        "the maps of two folds; 1: the same order of pixels, 0: unrelated. Each single map is divided by its largest "
+        "value, before the mean, too.",
     )
     set_heading(figure, title)
     close_slack(figure, panels[0])
@@ -136,7 +137,8 @@ def methods_figure(originals, signed, heat, methods, captions, title):
     _draw_bar(figure, figure.add_subplot(grid[1, half:]), HEAT_MAP, (0, 1), "heat")
     set_figure_note(
         figure,
-        "Each map is divided by its largest absolute value. Signed: what speaks for and against the predicted class.",
+        "Each map is divided by its largest absolute value. Signed: what speaks for and against the predicted class; "
+        "with gradients, where a brighter pixel raises and lowers its score. Heat of Grad-CAM: only what speaks for it.",
     )
     set_heading(figure, title)
     close_slack(figure, panels[0])
@@ -269,7 +271,7 @@ def _how_to_read(checks):
     number = {check: int(checks.loc[checks["check"] == check, "images"].max()) for check in set(checks["check"])}
     return (
         "Passed: better than every reference, grey or black, by a mean difference whose 95 % interval leaves out zero. "
-        "Beats chance: better than random pixels, but not than pixels from the centre outwards. Each "
+        "Beats chance: better than random pixels, but not than pixels from the centre outwards. Failed: neither. Each "
         "image is compared with itself, so a difference can count although the lines overlap. Shuffled weights fail if "
         "a map stays more alike to the real one than maps of other images are. Lines are 95 % intervals. "
         f"Images: {number['randomization']} with shuffled weights, {number['folds']} for the folds, "
