@@ -138,7 +138,7 @@ def methods_figure(originals, signed, heat, methods, captions, title):
     set_figure_note(
         figure,
         "Each map is divided by its largest absolute value. Signed: what speaks for and against the predicted class; "
-        "with gradients, where a brighter pixel raises and lowers its score. Heat of Grad-CAM: only what speaks for it.",
+        "with gradients, where a brighter pixel raises and lowers its score. Heat of Grad-CAM: what speaks for it.",
     )
     set_heading(figure, title)
     close_slack(figure, panels[0])
