@@ -94,6 +94,7 @@ rule plot_saliency:
         "../envs/analysis.yaml"
     params:
         threshold=config["saliency"]["threshold"],
+        fold=config["saliency"]["fold"],
         folds=len(FOLDS),
         classes=CLASSES,
         code=code("plot_saliency"),

@@ -31,7 +31,13 @@ def draw_filters(snakemake):
     real = np.moveaxis(saved["exciting"], 1, 0)
     nothing = np.full((len(real) - 1, len(rows)), "")
     groups = [
-        (f"{method.capitalize()} ascent from", list(START_NAMES.values()), saved["images"][part], standing[part])
+        (
+            f"{method.capitalize()} ascent from",
+            list(START_NAMES.values()),
+            saved["images"][part],
+            standing[part],
+            medians(table, method),
+        )
         for method, part in (("plain", slice(0, 3)), ("robust", slice(3, 6)))
     ]
     groups.append(
@@ -40,29 +46,29 @@ def draw_filters(snakemake):
             ["1", "2", "3"][: len(real)],
             real,
             np.concatenate([standing[-1:], nothing]),
+            medians(table, "real"),
         )
     )
     classes, last = snakemake.params.classes, table["layer"].iloc[-1]
     names = [
-        shortened(classes[row.filter], 12) if row.layer == last else f"{shortened(row.layer, 12)}\n{row.filter}"
+        shortened(classes[row.filter], 12) if row.layer == last else f"{shortened(row.layer, 12)}\nfilter {row.filter}"
         for row in rows.itertuples()
     ]
     note = (
         "Above an image: by how many standard deviations (sd) of the real images it excites the filter more than they "
         "do on average, and the percentage of them that excite it no more. 100 % alone proves nothing: ascents easily "
-        f"beat all real images. {medians(table)} Each image is on a grey scale of its own."
+        "beat all real images. Below a group are medians over all its images: how they stand in the model of another "
+        "fold, where only what both models have learned stands high, and the share of their energy in waves below 4 "
+        "pixels, of which faces have little. Each image is on a grey scale of its own."
     )
     return filter_checks_figure(groups, names, f"Filters and classes of {snakemake.wildcards.model}, checked", note)
 
 
-def medians(table):
-    """A sentence: what is found by each method, in the median over filters and starts."""
-    values = table.groupby("method")[["high_frequency", "other_deviations"]].median()
-    energy, elsewhere = (
-        ", ".join(f"{method} {values.loc[method, column]:{form}}" for method in ("plain", "robust", "real"))
-        for column, form in (("high_frequency", ".2f"), ("other_deviations", "+.1f"))
-    )
-    return f"Medians: share of energy in waves below 4 pixels: {energy}; sd in the model of another fold: {elsewhere}."
+def medians(table, method):
+    """What the images of a method are worth, in the median over filters and starts."""
+    found = table[table["method"] == method][["high_frequency", "other_deviations"]].median()
+    elsewhere, energy = found["other_deviations"], found["high_frequency"]
+    return f"another fold: {elsewhere:+.1f} sd", f"fine waves: {energy:.2f} of the energy"
 
 
 def draw_maps(snakemake):

@@ -35,6 +35,7 @@ def main(snakemake):
         snakemake.params.folds,
         first,
         f"Saliency of {model}",
+        note_on(checks, next(iter(shown)), snakemake.params),
     )
     save_figure(figure, *snakemake.output.maps)
     figure = saliency.methods_figure(
@@ -51,8 +52,21 @@ def main(snakemake):
     )
     save_figure(figure, *snakemake.output.means)
     results = {method: results_of(checks, method) for method in shown}
-    figure = saliency.checks_figure(checks, shown, results, f"Checks of the saliency of {model}")
+    figure = saliency.checks_figure(
+        checks, shown, results, snakemake.params.classes, f"Checks of the saliency of {model}"
+    )
     save_figure(figure, *snakemake.output.checks)
+
+
+def note_on(checks, method, params):
+    """Sentences: whose maps are shown, what to compare the agreement with, and where the checks are."""
+    of_folds = checks[(checks["method"] == method) & (checks["check"] == "folds")].set_index("measure")["value"]
+    others = "rank_correlation_other_images"
+    return (
+        f"The maps at the left are those of the model of fold {params.fold}, which has not seen these images. "
+        + (f"Between maps of different images, the agreement is {of_folds[others]:.2f}. " * (others in of_folds))
+        + "How far such maps can be believed: saliency_checks.png."
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.text import Text
 
 from fercv.figures import data, evaluate, leakage, saliency, visualize
+from fercv.visualize.verdicts import Result
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 VERY_LONG_NAMES = [f"{'averylongnamewithoutaspace' * 3}"[:73] + f"-{number:03d}" for number in range(64)]
@@ -54,10 +55,11 @@ def filters_of(count, images=None):
 def filter_checks_of(exciting, rows):
     images = np.random.default_rng(6).normal(size=(3, len(rows), 12, 12))
     texts = np.full((3, len(rows)), "100 %, +89 sd")
-    groups = [(f"{name} ascent from", ["noise", "grey", "mean face"], images, texts) for name in ("Plain", "Robust")]
+    starts, below = ["noise", "grey", "mean face"], ("another fold: +0.8 sd", "fine waves: 0.81 of the energy")
+    groups = [(f"{name} ascent from", starts, images, texts, below) for name in ("Plain", "Robust")]
     real = random_images(exciting * len(rows)).reshape(exciting, len(rows), 12, 12)
     names = [str(number + 1) for number in range(exciting)]
-    groups.append(("Real images that excite it most", names, real, texts[:exciting]))
+    groups.append(("Real images that excite it most", names, real, texts[:exciting], below))
     return visualize.filter_checks_figure(groups, rows, "Filters and classes of cnn, checked", "How to read it. " * 20)
 
 
@@ -135,7 +137,18 @@ def saliency_of(count, names=EMOTIONS):
     predicted = [names[(index + index % 2) % len(names)] for index in range(count)]
     captions = saliency.prediction_labels(true, predicted, np.full(count, 0.54))
     return saliency.saliency_figure(
-        images, heat, masked, heat / 3, heat / 9, np.full(count, 0.42), captions, 0.5, 20, "Gradient", "Saliency of cnn"
+        images,
+        heat,
+        masked,
+        heat / 3,
+        heat / 9,
+        np.full(count, 0.42),
+        captions,
+        0.5,
+        20,
+        "Gradient",
+        "Saliency of cnn",
+        "More. " * 30,
     )
 
 
@@ -170,6 +183,7 @@ def saliency_checks_table(methods=METHODS, layers=17, classes=EMOTIONS):
         for measure in ("rank_correlation", "structural_similarity"):
             for layer in range(layers):
                 add(method, "randomization", measure, f"block{layer}_conv1", 0.9 ** (layer + 1))
+        add(method, "randomization", "rank_correlation_other_images")
         for measure in ("accuracy", "accuracy_random", "accuracy_centre"):
             add(method, "masking", measure)
         for measure in ("rank_correlation", "rank_correlation_other_images"):
@@ -190,8 +204,10 @@ def saliency_checks_of(methods=4, layers=17, classes=EMOTIONS):
     table = saliency_checks_table(methods, layers, classes)
     found = {"randomization": "passed", "deletion": "partly", "insertion": "failed", "masking": "passed"}
     found |= {"parts": "partly"} if classes else {}
-    results = {method: found if place % 2 else found | {"folds": "failed"} for place, method in enumerate(methods)}
-    return saliency.checks_figure(table, methods, results, "Checks of the saliency of cnn")
+    found = {check: Result(of_check, -0.123, -0.234, 0.012) for check, of_check in found.items()}
+    failed = Result("failed", 0.123, -0.012, 0.234)
+    results = {method: found if place % 2 else found | {"folds": failed} for place, method in enumerate(methods)}
+    return saliency.checks_figure(table, methods, results, classes, "Checks of the saliency of cnn")
 
 
 def confusion_of(names):

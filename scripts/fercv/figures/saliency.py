@@ -37,7 +37,7 @@ IN_A_ROW = 8
 
 @style.context(STYLE)
 def saliency_figure(
-    originals, heat, masked, fold_mean, fold_deviation, agreement, captions, threshold, folds, method, title
+    originals, heat, masked, fold_mean, fold_deviation, agreement, captions, threshold, folds, method, title, note
 ):
     """One row for each image: the image, its saliency, the image with only its salient pixels, and all folds' saliency.
 
@@ -53,6 +53,7 @@ def saliency_figure(
         folds: number of folds.
         method: name of the method.
         title: heading of the figure.
+        note: what else is to know, after the explanation of the numbers.
     """
     number, height, width = originals.shape
     rows = 1.45 * number * height / width
@@ -79,7 +80,7 @@ def saliency_figure(
         figure,
         "Prob.: the probability that the model gives to the predicted class. Agreement: mean rank correlation between "
         "the maps of two folds; 1: the same order of pixels, 0: unrelated. Each single map is divided by its largest "
-        "value, before the mean, too.",
+        f"value, before the mean, too. {note}",
     )
     set_heading(figure, title)
     close_slack(figure, panels[0])
@@ -216,14 +217,15 @@ def means_figure(faces, means, methods, class_names, counts, title):
 
 
 @style.context(STYLE)
-def checks_figure(checks, methods, results, title):
+def checks_figure(checks, methods, results, class_names, title):
     """What the checks of saliency maps say: a verdict on each method, and the curves and values that it comes from.
 
     Args:
         checks: DataFrame of the columns method, check, measure, place, value, low, high and images, see
             M/saliency_checks.csv.
         methods: {name in the table: name to show}, at most four.
-        results: for each method, {check: passed, partly or failed}, as `fercv.visualize.verdicts.results_of` gives it.
+        results: for each method, what `fercv.visualize.verdicts.results_of` gives.
+        class_names: the classes, in the order in which they are shown.
         title: heading of the figure.
     """
     looks = {
@@ -231,12 +233,13 @@ def checks_figure(checks, methods, results, title):
         for (method, name), colour, marker in zip(methods.items(), COLOURS, MARKERS, strict=False)
     }
     with_parts = "parts_by_class" in set(checks["check"])
-    ratios = [0.35 + 0.3 * len(methods), 2.6, 2.3, 1.9] + [2.2] * with_parts
+    ratios = [0.35 + 0.43 * len(methods), 2.6, 2.3, 1.9] + [2.2] * with_parts
     figure = Figure(figsize=(WIDTH, 1.9 + sum(ratios) * 1.08))
     grid = figure.add_gridspec(len(ratios), 2, height_ratios=ratios)
     _draw_verdicts(figure.add_subplot(grid[0, :]), results, looks)
     first = figure.add_subplot(grid[1, 0])
     _draw_randomization(first, checks, "rank_correlation", looks)
+    _draw_other_images(first, checks, looks)
     first.set_title("Shuffled weights: lower is better")
     first.set_ylabel("rank correlation\nwith the real map")
     second = figure.add_subplot(grid[1, 1])
@@ -256,7 +259,7 @@ def checks_figure(checks, methods, results, title):
     axes.set_title("Folds: how alike their maps are")
     if with_parts:
         axes = figure.add_subplot(grid[4, :])
-        _draw_parts(axes, checks, looks)
+        _draw_parts(axes, checks, looks, class_names)
         axes.set_title("Parts of the face: the share of the heat in brows, eyes and mouth, by class")
     # The table above shows the colours and markers of the methods.
     handles, names = figure.axes[3].get_legend_handles_labels()
@@ -271,9 +274,10 @@ def _how_to_read(checks):
     number = {check: int(checks.loc[checks["check"] == check, "images"].max()) for check in set(checks["check"])}
     return (
         "Passed: better than every reference, grey or black, by a mean difference whose 95 % interval leaves out zero. "
-        "Beats chance: better than random pixels, but not than pixels from the centre outwards. Failed: neither. Each "
-        "image is compared with itself, so a difference can count although the lines overlap. Shuffled weights fail if "
-        "a map stays more alike to the real one than maps of other images are. Lines are 95 % intervals. "
+        "Beats chance: better than random pixels, but not than pixels from the centre outwards. Failed: neither. Below "
+        "a verdict is the difference that decides it. Each image is compared with itself, so a difference can count "
+        "although the lines overlap. Shuffled weights fail if the rank correlation at the end of the line exceeds that "
+        "between the real maps of different images. Lines are 95 % intervals. "
         f"Images: {number['randomization']} with shuffled weights, {number['folds']} for the folds, "
         f"{number['masking']} for the others."
     )
@@ -303,10 +307,11 @@ def _draw_verdicts(axes, results, looks):
             [left + 0.05, left + 0.2], [row, row], marker=look["marker"], color=look["color"], ms=5, markevery=[1]
         )
         for column, check in enumerate(checks):
-            found = results[method].get(check)
+            result = results[method].get(check)
+            found = result.found if result else None
             axes.text(
                 column,
-                row,
+                row - 0.18 if result else row,
                 VERDICTS.get(found, "too few images"),
                 color=INK if found in ("passed", "failed") else GREY,
                 weight="bold" if found == "failed" else "normal",
@@ -314,6 +319,9 @@ def _draw_verdicts(axes, results, looks):
                 va="center",
                 fontsize=9,
             )
+            if result:
+                text = f"{result.difference:+.2f} ({result.low:+.2f} to {result.high:+.2f})"
+                axes.text(column, row + 0.24, text, color=GREY, ha="center", va="center", fontsize=6.5)
     axes.hlines(np.arange(len(looks)) - 0.5, left, right, color=LIGHT_GREY, lw=0.8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -334,6 +342,16 @@ def _draw_randomization(axes, checks, measure, looks):
     axes.set_xticks(range(0, len(names), step), names[::step], rotation=90, fontsize=7)
     axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.05)
     axes.axhline(0, color=LIGHT_GREY, lw=0.8, zorder=0)
+
+
+def _draw_other_images(axes, checks, looks):
+    """Mark, to the right of the lines, how alike the real maps of different images are."""
+    ticks, names = list(axes.get_xticks()), [text.get_text() for text in axes.get_xticklabels()]
+    place = axes.get_lines()[0].get_xdata()[-1] + 2
+    for method, look in looks.items():
+        others = _rows(checks, "randomization", "rank_correlation_other_images", method)["value"]
+        axes.plot([place] * len(others), others, look["marker"], color=look["color"], ms=5, mfc="none", clip_on=False)
+    axes.set_xticks([*ticks, place], [*names, "other images"])
 
 
 def _draw_curves(axes, checks, check, looks):
@@ -384,8 +402,9 @@ def _name_rows(axes, looks):
     axes.set(ylim=(len(looks) - 0.5, -0.5))
 
 
-def _draw_parts(axes, checks, looks):
-    names = list(dict.fromkeys(_rows(checks, "parts_by_class", "heat")["place"]))
+def _draw_parts(axes, checks, looks, class_names):
+    known = set(_rows(checks, "parts_by_class", "heat")["place"])
+    names = [name for name in class_names if name in known]
     positions = {name: place for place, name in enumerate(names)}
     for number, (method, look) in enumerate(looks.items()):
         offset = 0.16 * (number - (len(looks) - 1) / 2)

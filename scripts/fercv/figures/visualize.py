@@ -51,6 +51,7 @@ def filters_figure(images, title, numbers, activations, total, columns=None):
         note += ", and its mean activation on the noise at the start → on this image."
     else:
         texts, note = list(map(str, numbers)), f"{note}."
+    note += " What such images are worth: filter_checks.png."
     draw_tiles_with_texts(axes, own_scale(images), texts, columns, "gray", width)
     set_figure_note(figure, note)
     set_heading(figure, title)
@@ -82,6 +83,7 @@ def feature_maps_figure(image, maps, title):
         note += ", and the largest value of its map."
     else:
         texts, note = list(map(str, range(channels))), f"{note}."
+    note += " What maps are worth: feature_map_checks.png."
     draw_tiles_with_texts(axes, own_scale(np.moveaxis(maps, 2, 0)), texts, columns, HEAT_MAP, width)
     axes.set_title("Feature maps")
     axes.set_anchor("NW")
@@ -97,7 +99,8 @@ def filter_checks_figure(groups, row_names, title, note):
 
     Args:
         groups: of each group of columns its heading, the names of its columns, the images as float (columns, rows, h,
-            w), each on a grey scale from its own minimum to its own maximum, and the texts above them (columns, rows).
+            w), each on a grey scale from its own minimum to its own maximum, the texts above them (columns, rows), and
+            the lines of a text below all of them.
         row_names: the names of the rows.
         title: heading of the figure.
         note: how to read it.
@@ -105,8 +108,8 @@ def filter_checks_figure(groups, row_names, title, note):
     height, width = groups[0][2].shape[2:]
     rows = len(row_names)
     figure = Figure(figsize=(WIDTH, 3 + 1.3 * rows * height / width))
-    all_axes = figure.subplots(1, len(groups), width_ratios=[len(names) for _, names, _, _ in groups])
-    for axes, (heading, names, images, texts) in zip(all_axes, groups, strict=True):
+    all_axes = figure.subplots(1, len(groups), width_ratios=[len(names) for _, names, *_ in groups])
+    for axes, (heading, names, images, texts, below) in zip(all_axes, groups, strict=True):
         columns = len(names)
         tiles = own_scale(np.swapaxes(images, 0, 1).reshape(-1, height, width))
         centres = draw_tiles(axes, tiles, columns, gap=0.06, colour_map="gray", headroom=0.2)
@@ -114,6 +117,7 @@ def filter_checks_figure(groups, row_names, title, note):
         axes.set_xticks(centres[:columns, 0], names)
         axes.xaxis.tick_top()
         axes.set_title(wrapped(heading, 11 * columns), loc="center")
+        axes.set_xlabel("\n".join(wrapped(line, 13 * columns) for line in below), fontsize=9)
         if axes is all_axes[0]:
             axes.set_yticks(centres[::columns, 1], row_names)
     set_heading(figure, title)

@@ -1,5 +1,7 @@
 """What the checks say of each method of saliency, in words. Without Keras, so that a plot starts quickly."""
 
+from typing import NamedTuple
+
 import pandas as pd
 
 # For each check, the name that a verdict gives it, the sign of the differences where the method does well, and the
@@ -14,8 +16,21 @@ CRITERIA = {
 }
 
 
-def results_of(checks: pd.DataFrame, method: str) -> dict[str, str]:
-    """What each check says of a method: `passed`, `partly` or `failed`.
+class Result(NamedTuple):
+    """What a check says of a method.
+
+    found: `passed`, `partly` or `failed`.
+    difference, low, high: the mean difference that decides it, and its 95 % interval.
+    """
+
+    found: str
+    difference: float
+    low: float
+    high: float
+
+
+def results_of(checks: pd.DataFrame, method: str) -> dict[str, Result]:
+    """What each check says of a method.
 
     A difference counts where its 95 % interval lies on the good side of zero. A check is passed with all its
     differences, and partly passed with the first one alone: better than chance, but not than a blob in the centre of
@@ -32,13 +47,16 @@ def results_of(checks: pd.DataFrame, method: str) -> dict[str, str]:
     results = {}
     for check, (_, sign, measures) in CRITERIA.items():
         rows = checks[(checks["method"] == method) & (checks["check"] == check) & checks["place"].isin(["", "all"])]
-        rows = rows.set_index("measure")[["low", "high"]].dropna()
+        rows = rows.set_index("measure")[["value", "low", "high"]].dropna()
         if not set(measures) <= set(rows.index):
             continue
         worst = [min(sign * rows.loc[measure, end] for end in ("low", "high")) for measure in measures]
         best = [max(sign * rows.loc[measure, end] for end in ("low", "high")) for measure in measures]
         good = [value > 0 for value in (best if check == "randomization" else worst)]
-        results[check] = "passed" if all(good) else "partly" if good[0] else "failed"
+        found = "passed" if all(good) else "partly" if good[0] else "failed"
+        # Chance decides where the method does not beat it; otherwise the reference that the method beats by less.
+        deciding = measures[0] if not good[0] else measures[worst.index(min(worst))]
+        results[check] = Result(found, *rows.loc[deciding])
     return results
 
 
@@ -55,7 +73,7 @@ def verdict(checks: pd.DataFrame, method: str) -> str:
         ("partly", "beats chance, but is not better than a blob in the centre, in {}"),
         ("failed", "fails {}"),
     ):
-        names = [CRITERIA[check][0] for check, found in results.items() if found == result]
+        names = [CRITERIA[check][0] for check, of_check in results.items() if of_check.found == result]
         if names:
             said.append(text.format(", ".join(names)))
     return "; ".join(said) or "there are too few images to say anything"

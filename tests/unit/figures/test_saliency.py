@@ -38,7 +38,9 @@ def test_each_scale_of_saliency_has_a_bar_below_its_columns():
 def test_saliency_colours_go_from_zero_to_one_whatever_the_heat():
     images = random_images(1)
     heat = np.full(images.shape, 0.3)
-    figure = saliency.saliency_figure(images, heat, images, heat, heat, [1.0], ["a"], 0.5, 20, "Gradient", "Saliency")
+    figure = saliency.saliency_figure(
+        images, heat, images, heat, heat, [1.0], ["a"], 0.5, 20, "Gradient", "Saliency", ""
+    )
     drawn = figure.axes[1].images[0]
     assert drawn.get_clim() == (0, 1)
     assert drawn.get_array().min() == drawn.get_array().max() == pytest.approx(0.3)
@@ -92,9 +94,15 @@ def test_the_picture_of_the_checks_says_the_verdicts_and_marks_methods_and_refer
     figure = saliency_checks_of(2)
     said = texts_of(figure)
     # In each row of the table: shuffled weights, deletion, insertion, masking, folds, parts.
-    verdicts = [text.get_text() for text in figure.axes[0].texts]
+    written = [text.get_text() for text in figure.axes[0].texts]
+    verdicts = [text for text in written if "(" not in text]
     assert verdicts[:6] == ["✓ passed", "beats chance", "✗ failed", "✓ passed", "✗ failed", "beats chance"]
     assert verdicts[10] == "too few images"
+    assert written[1] == "-0.12 (-0.23 to +0.01)"
+    # The hollow markers are the correlations between maps of different images, apart from the lines.
+    lines = figure.axes[1].get_lines()
+    assert [line.get_markerfacecolor() for line in lines].count("none") == 2
+    assert figure.axes[1].get_xticklabels()[-1].get_text() == "other images"
     assert {"Gradient", "SmoothGrad", "random pixels", "from the centre outwards"} <= set(said)
     assert any("Images: 40 with shuffled weights" in text.replace("\n", " ") for text in said)
     curves = figure.axes[3].get_lines()

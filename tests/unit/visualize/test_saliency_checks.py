@@ -222,6 +222,10 @@ def study(model, shuffled=False, methods=("gradient", "integrated_gradients")):
     return study_folds([model, model], folds, images, ["dark", "bright"], {"patch": masks}, plan)
 
 
+def found_by(checks, method):
+    return {check: result.found for check, result in results_of(checks, method).items()}
+
+
 @pytest.fixture(scope="module")
 def studies():
     """Of a model that looks at the patch, and of some whose weights are shuffled."""
@@ -230,7 +234,7 @@ def studies():
 
 @pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
 def test_a_model_that_looks_at_known_pixels_passes_what_compares_pixels(studies, method):
-    results = results_of(studies[0].checks, method)
+    results = found_by(studies[0].checks, method)
     assert {check: results[check] for check in ("deletion", "insertion", "parts")} == dict.fromkeys(
         ("deletion", "insertion", "parts"), "passed"
     )
@@ -242,7 +246,7 @@ def test_a_model_that_looks_at_known_pixels_passes_what_compares_pixels(studies,
 def test_a_model_of_shuffled_weights_fails_visibly(studies, method):
     """By chance, the largest weights of one shuffle may come to lie on the patch; most shuffles fail every check."""
     shuffled = studies[1:]
-    results = [results_of(found.checks, method) for found in shuffled]
+    results = [found_by(found.checks, method) for found in shuffled]
     for check in ("deletion", "insertion", "masking", "parts"):
         assert [found[check] for found in results].count("failed") >= 3
     key = [method, "parts", "heat", "all"]
@@ -291,7 +295,7 @@ def test_weights_that_do_not_matter_fail_the_check_of_shuffled_weights():
     rows = check_weights(explain(model), ["integrated_gradients"], images, np.zeros(8, int), GENTLE)
     np.testing.assert_allclose(values_of(rows, measure="rank_correlation"), 1)
     np.testing.assert_allclose(values_of(rows, measure="structural_similarity"), 1, atol=1e-5)
-    assert results_of(summarize(rows), "integrated_gradients") == {"randomization": "failed"}
+    assert found_by(summarize(rows), "integrated_gradients") == {"randomization": "failed"}
 
 
 def test_checks_by_prediction_see_what_the_model_needs():
@@ -308,7 +312,7 @@ def test_checks_by_prediction_see_what_the_model_needs():
 def verdict_table(**differences):
     """A table of one method with the given intervals, by check and measure."""
     rows = [
-        ("gradient", key.split("__")[0], key.split("__")[1], "", 0.0, low, high, 9)
+        ("gradient", key.split("__")[0], key.split("__")[1], "", (low + high) / 2, low, high, 9)
         for key, (low, high) in differences.items()
     ]
     return pd.DataFrame(rows, columns=list(SALIENCY_CHECKS))
@@ -320,18 +324,30 @@ def verdict_table(**differences):
 )
 def test_a_check_is_passed_where_the_intervals_leave_out_zero(random, centre, result):
     table = verdict_table(masking__minus_random=random, masking__minus_centre=centre)
-    assert results_of(table, "gradient") == {"masking": result}
+    assert found_by(table, "gradient") == {"masking": result}
     table = verdict_table(deletion__minus_random=random, deletion__minus_centre=centre)
-    assert results_of(table, "gradient") == {"deletion": "failed"}
+    assert found_by(table, "gradient") == {"deletion": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("random", "centre", "deciding"),
+    [
+        ((0.1, 0.2), (0.3, 0.4), (0.1, 0.2)),
+        ((0.3, 0.4), (-0.1, 0.2), (-0.1, 0.2)),
+        ((-0.1, 0), (-0.3, -0.2), (-0.1, 0)),
+    ],
+)
+def test_the_difference_that_decides_a_check_is_told(random, centre, deciding):
+    """That to chance where the method does not beat it, otherwise the one that it beats by less."""
+    table = verdict_table(insertion__minus_random=random, insertion__minus_centre=centre)
+    assert results_of(table, "gradient")["insertion"][1:] == (sum(deciding) / 2, *deciding)
 
 
 @pytest.mark.parametrize(
     ("interval", "result"), [((-0.2, -0.1), "passed"), ((-0.1, 0.1), "passed"), ((0.1, 0.2), "failed")]
 )
 def test_shuffled_weights_fail_a_map_that_stays_itself(interval, result):
-    assert results_of(verdict_table(randomization__minus_other_images=interval), "gradient") == {
-        "randomization": result
-    }
+    assert found_by(verdict_table(randomization__minus_other_images=interval), "gradient") == {"randomization": result}
 
 
 def test_a_verdict_without_intervals_says_so():
