@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.text import Text
 
-from fercv.figures import data, evaluate, leakage, saliency, visualize
+from fercv.figures import data, evaluate, leakage, predict, saliency, visualize
 from fercv.visualize.verdicts import Result
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -249,6 +249,12 @@ def audit_of(sizes, names, title="Audit of 1,800 images", height=12):
     return data.audit_figure(sections, title, height / 12)
 
 
+def new_images_of(count, names=EMOTIONS):
+    rows = [(f"some/{names[0]}_{row}.png", names[row % len(names)], 0.5, 0.95) for row in range(count)]
+    table = pd.DataFrame(rows, columns=["source", "predicted", "confidence", "agreement"])
+    return predict.new_images_figure(random_images(count), table, 4 * count, "cnn", 20)
+
+
 DRAWINGS = {
     "samples": lambda: data.samples_figure({name: random_images(12) for name in EMOTIONS}, "Samples"),
     "samples, 64 names of 77 characters": lambda: data.samples_figure(
@@ -257,6 +263,8 @@ DRAWINGS = {
     "samples, few, long names": lambda: data.samples_figure(
         {name: random_images(2) for name in LONG_NAMES[:2]}, "A title that goes on and on " * 8
     ),
+    "new images": lambda: new_images_of(20),
+    "new images, long names": lambda: new_images_of(3, VERY_LONG_NAMES),
     "audit": lambda: audit_of({"Different labels: 6 groups": [2, 3, 2], "Equal": [8, 8, 3], "Near": [2] * 6}, EMOTIONS),
     "audit, nothing found": lambda: audit_of({"Different labels": [], "Equal": [], "Near": []}, EMOTIONS),
     "audit, one pair of high images": lambda: audit_of({"Different labels": [], "Equal": [2]}, EMOTIONS, height=30),

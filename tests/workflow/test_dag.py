@@ -273,6 +273,13 @@ def test_a_wrong_setting_is_refused_in_one_line(workflow, overlay, line):
     assert not (workflow.folder / "results").exists()
 
 
+def test_an_own_definition_wins_over_a_scale_that_the_command_does_not_choose(workflow):
+    overlay = {"definitions": {"fc": {"epochs": 1, "schedule": {"warmup": 2}}}}
+    refused = workflow.run("-n", configfile=None, overlay=overlay, check=False)
+    assert "overlay.yaml: definitions.fc.schedule.warmup is 2.0, but the model trains for 1 epoch" in refused.stderr
+    workflow.run("-n", "--config", "scale=demo", configfile=None, overlay=overlay)
+
+
 @pytest.mark.parametrize(
     "text", ["experiment: [a\n  b: }", "experiment: !!python/object/apply:os.mknod [{mark}]\n"], ids=["no YAML", "code"]
 )

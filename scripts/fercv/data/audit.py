@@ -241,7 +241,8 @@ class _Findings:
     def count_pairs(self, counts):
         """How many pairs of images are nearly equal, at each distance."""
         for distance in np.flatnonzero(counts):
-            text = f"{counts[distance]} pairs of images have hashes that differ in {distance} of {BITS} bits"
+            pairs = "1 pair of images has" if counts[distance] == 1 else f"{counts[distance]} pairs of images have"
+            text = f"{pairs} hashes that differ in {distance} of {BITS} bits"
             self.add("near_duplicate_pairs", text, int(counts[distance]), distance=distance)
 
     def tell_group(self, rows):

@@ -30,6 +30,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # Bytes. A zip may declare an entry of any size; a face of 48 x 48 pixels takes 2 kB.
 LARGEST_ENTRY = 100_000_000
 PIECE = 4096
+# Names of files that a message lists.
+NAMED = 20
 
 
 class ImageFile(NamedTuple):
@@ -140,15 +142,28 @@ def decode_files(path: Path, files: list[ImageFile], image_size: tuple[int, int]
 
     Returns:
         uint8 (n, height, width).
+
+    Raises:
+        InputError: what is wrong with the first image that cannot be decoded, and the names of the others.
     """
     pixels = np.empty((len(files), *image_size), np.uint8)
     converted = resized = 0
+    refused = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for index, file in enumerate(files):
-            pixels[index], was_converted, was_resized = decode(path, file.name, file.read(), image_size)
+            try:
+                pixels[index], was_converted, was_resized = decode(path, file.name, file.read(), image_size)
+            except InputError as error:
+                refused[file.name] = str(error)
+                continue
             converted += was_converted
             resized += was_resized
+    if refused:
+        first, *others = refused
+        names = ", ".join(map(repr, others[:NAMED])) + ", ..." * (len(others) > NAMED)
+        more = f"; {len(others)} more cannot be read: {names}" if others else ""
+        raise InputError(refused[first] + more)
     if converted or resized:
         log.info(
             "%d of %d images were converted to 8-bit grey and %d resized to %dx%d (width x height) in %s",

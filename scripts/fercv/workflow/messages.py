@@ -100,12 +100,14 @@ def explain(error, files: Sequence[str], fits: Callable[[object], bool]) -> Inpu
 
 def expected(validator: str, rule: Mapping) -> str:
     """What a rule of the schema expects: its description, or the types that it allows."""
-    if "description" in rule:
-        return rule["description"]
-    if "pattern" in rule:
-        return NAME
     types = rule.get("type", [])
     types = [types] if isinstance(types, str) else types
+    if "description" in rule:
+        text = rule["description"]
+        tell_type = "integer" in types and not text.startswith(TYPE_NAMES["integer"])
+        return f"{TYPE_NAMES['integer']}: {text}" if tell_type else text
+    if "pattern" in rule:
+        return NAME
     return " or ".join(TYPE_NAMES[name] for name in types) or f"what {validator} asks"
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from jsonschema import Draft202012Validator, validators
@@ -40,6 +41,48 @@ FACTORS = ("model", "measure", "mean", "standard_deviation", "low", "high", "fol
 FOLDERS = ("data", "logs", "checkpoints", "benchmarks", "new_images", "tensorboard")
 # libyaml is faster, but PyYAML may have been built without it.
 FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Scale(NamedTuple):
+    """The chosen entry of `scales`.
+
+    name: its name.
+    content: the changes that it makes.
+    own: the user's own settings, which a scale of config.yaml leaves as they are.
+    own_content: what the user's own `scales` say of this scale.
+    """
+
+    name: str
+    content: Mapping
+    own: Mapping
+    own_content: Mapping
+
+    def change(self, settings: Mapping, *path: str) -> Mapping:
+        """A block of the configuration with the scale's changes, except where the user's own settings win.
+
+        Args:
+            settings: the block.
+            path: where it stands, in the configuration as in the scale.
+        """
+        for changes in (self.content, self.own, self.own_content):
+            settings = merge(settings, _inside(changes, path))
+        return settings
+
+    def place(self, *path: str) -> list[str]:
+        """Where the value of a definition stands: in the scale, or in the configuration itself."""
+        inherited = _has(self.content, path) and not _has(self.own, path)
+        return ["scales", self.name, *path] if inherited or _has(self.own_content, path) else list(path)
+
+
+def _inside(block: Mapping, path: Sequence[str]) -> Mapping:
+    """The block at a path; an empty one where there is none."""
+    for part in path:
+        block = block.get(part, {})
+    return block
+
+
+def _has(block: Mapping, path: Sequence[str]) -> bool:
+    return path[-1] in _inside(block, path[:-1])
 
 
 def check_syntax(path: str | Path) -> None:
@@ -113,7 +156,7 @@ def check_nodes(
             check_nodes(path, value, checked, (*above, node))
 
 
-def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) -> dict:
+def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",), own: Mapping | None = None) -> dict:
     """Check a merged configuration and return it ready for use.
 
     In what is returned, every definition is complete (the schema's defaults filled in, keys in the schema's order) and
@@ -123,6 +166,8 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     Args:
         config: the merged content of the config files. It is not changed.
         files: their paths in the order of merging, for the messages.
+        own: the part of it that is not from config.yaml. Its settings win over the scale, unless its own `scales` say
+            otherwise. By default the scale wins over all settings.
 
     Raises:
         InputError: one line that names the file, the key, its value, what is expected and what to do.
@@ -131,21 +176,22 @@ def complete_config(config: Mapping, files: Sequence[str] = ("config.yaml",)) ->
     check_schema(config, schema, files)
     config = copy.deepcopy(dict(config))
     check_experiment(config, files)
-    scale_name, scale = take_scale(config, files)
-    check_model_names(config, scale_name, scale, files)
+    scale = take_scale(config, files, own or {})
+    check_model_names(config, scale, files)
     for name, definition in config["definitions"].items():
-        scaled = merge(definition, scale.get("definitions", {}).get(name, {}))
-        config["definitions"][name] = complete_definition(name, scaled, schema["$defs"]["definition"], files)
+        changed = scale.change(definition, "definitions", name)
+        config["definitions"][name] = complete_definition(name, changed, schema["$defs"]["definition"], scale, files)
     config["data"]["source"] = plain_path(config["data"]["source"])
     config["new_images"] = config["new_images"] and plain_path(config["new_images"])
-    config["data"]["images"] = scale.get("images")
-    config["filters"]["count"] = min(config["filters"]["count"], scale.get("filters") or config["filters"]["count"])
-    config["saliency"] = config["saliency"] | scale.get("saliency", {})
+    config["data"]["images"] = scale.content.get("images")
+    limits = scale.own_content if _has(scale.own, ("filters", "count")) else scale.content
+    config["filters"]["count"] = min(config["filters"]["count"], limits.get("filters") or config["filters"]["count"])
+    config["saliency"] = scale.change(config["saliency"], "saliency")
     check_folds(config, files)
     check_groups(config, files)
     check_layers(config, files)
     check_classes(config, files)
-    check_images(config, scale_name, files)
+    check_images(config, scale.name, files)
     check_factors(config, files)
     return config
 
@@ -182,8 +228,8 @@ def check_experiment(config: Mapping, files: Sequence[str]) -> None:
         )
 
 
-def take_scale(config: dict, files: Sequence[str]) -> tuple[str, Mapping]:
-    """Take `scale` and `scales` out of a configuration; return the name and the content of the chosen scale."""
+def take_scale(config: dict, files: Sequence[str], own: Mapping) -> Scale:
+    """Take `scale` and `scales` out of a configuration; return the chosen scale. For `own` see `complete_config`."""
     scales = {"full": {}} | config.pop("scales")
     name = config.pop("scale")
     if name not in scales:
@@ -191,10 +237,10 @@ def take_scale(config: dict, files: Sequence[str]) -> tuple[str, Mapping]:
     if name == "demo" and config["data"]["source"] != "synthetic":
         mending = "set scale: small or full, or one of your own under `scales`"
         refuse(files, ["scale"], name, f"which is made for the built-in faces; {mending}")
-    return name, scales[name]
+    return Scale(name, scales[name], own, _inside(own, ("scales", name)))
 
 
-def check_model_names(config: Mapping, scale_name: str, scale: Mapping, files: Sequence[str]) -> None:
+def check_model_names(config: Mapping, scale: Scale, files: Sequence[str]) -> None:
     """Refuse models, and definitions in the chosen scale, that `definitions` doesn't name, and unfit names of models.
 
     File systems of macOS and Windows don't tell upper from lower case.
@@ -213,9 +259,9 @@ def check_model_names(config: Mapping, scale_name: str, scale: Mapping, files: S
         if other != name:
             refuse(files, ["models"], name, f"which differs from {other} in case only; rename one of them")
         check_repetition(name, files, ["models"])
-    for name in scale.get("definitions", {}):
+    for name in scale.content.get("definitions", {}):
         if name not in known:
-            key = ["scales", scale_name, "definitions"]
+            key = ["scales", scale.name, "definitions"]
             refuse(files, key, name, f"which is not among definitions{did_you_mean(name, known)}")
 
 
@@ -225,28 +271,34 @@ def check_repetition(name: str, files: Sequence[str], key: Sequence) -> None:
         refuse(files, key, name, "which ends with 20 times the same; choose another name")
 
 
-def complete_definition(name: str, definition: Mapping, schema: Mapping, files: Sequence[str]) -> dict:
-    """A model's definition with the defaults of the schema and of its architecture."""
+def complete_definition(name: str, definition: Mapping, schema: Mapping, scale: Scale, files: Sequence[str]) -> dict:
+    """A model's definition, changed by the scale, with the defaults of the schema and of its architecture."""
     definition = with_defaults(definition, schema)
-    definition["settings"] = architecture_settings(name, definition, files)
+    definition["settings"] = architecture_settings(name, definition, scale, files)
     if definition["exclude_from_training"]:
         definition["exclude_from_training"] = plain_path(definition["exclude_from_training"])
     warmup, epochs = definition["schedule"]["warmup"], definition["epochs"]
     if warmup >= epochs:
-        key = ["definitions", name, "schedule", "warmup"]
-        refuse(files, key, warmup, f"but the model trains for {epochs} epochs; choose fewer")
+        key = scale.place("definitions", name, "schedule", "warmup")
+        text = f"but the model trains for {epochs} epoch{'s' * (epochs > 1)}; set a smaller warmup or more epochs"
+        refuse(files, key, warmup, text)
     return definition
 
 
-def architecture_settings(name: str, definition: Mapping, files: Sequence[str]) -> dict:
+def architecture_settings(name: str, definition: Mapping, scale: Scale, files: Sequence[str]) -> dict:
     """The complete `settings` of the definition called `name`; refused where they don't fit its architecture."""
     known, architecture = architectures.architecture_names(), definition["architecture"]
     if architecture not in known:
         text = f"which scripts/fercv/nets/architectures.py does not define; it defines {names(known)}"
-        refuse(files, ["definitions", name, "architecture"], architecture, text + did_you_mean(architecture, known))
+        refuse(
+            files,
+            scale.place("definitions", name, "architecture"),
+            architecture,
+            text + did_you_mean(architecture, known),
+        )
     settings = architectures.settings_of(architecture)
     for setting, value in definition["settings"].items():
-        key = ["definitions", name, "settings", setting]
+        key = scale.place("definitions", name, "settings", setting)
         if setting not in settings:
             hint = did_you_mean(setting, settings)
             raise refusal(files, key, f"is unknown, {architecture} takes {names(settings)}{hint}")

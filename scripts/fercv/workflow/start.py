@@ -51,7 +51,13 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         # Snakemake has read these files already. It reads them only once if they are pipes.
         for file in filter(Path.is_file, map(Path, workflow.overwrite_configfiles)):
             check_syntax(file)
-        config = complete_config(config, [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)])
+        given = workflow.config_settings
+        config = complete_config(
+            config,
+            [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)],
+            # A scale that the command line chooses is meant for the definitions of the files, too.
+            own={} if "scale" in given.config else given.overwrite_config,
+        )
         if config["tensorboard"] and workflow.is_main_process:
             check_tensorboard()
         source = config["data"]["source"]

@@ -297,6 +297,16 @@ def test_a_broken_image_is_refused_by_name(tmp_path, data, found):
         assert "'sad/broken.png'" in message and re.search(found, message)
 
 
+def test_all_broken_images_are_named_at_once(tmp_path):
+    broken = {f"sad/{number}.png": b"not an image" for number in range(3)}
+    message = refusal(write_folder(tmp_path / "few", one_of_each_class(**broken)))
+    assert "'sad/0.png' is no image" in message
+    assert message.endswith("; 2 more cannot be read: 'sad/1.png', 'sad/2.png'")
+    broken = {f"sad/{number}.png": b"not an image" for number in range(30)}
+    message = refusal(write_folder(tmp_path / "many", one_of_each_class(**broken)))
+    assert "; 29 more cannot be read: 'sad/1.png'" in message and message.endswith("'sad/20.png', ...")
+
+
 def test_no_other_format_is_tried_under_the_name_of_an_image(tmp_path):
     """Pillow would have Ghostscript run what a PostScript file says."""
     buffer = io.BytesIO()

@@ -57,6 +57,47 @@ def test_full_scale_takes_the_definitions_as_they_stand(base_config):
         assert config["definitions"][name]["epochs"] == base_config["definitions"][name]["epochs"]
 
 
+def of_own_file(base_config, **settings):
+    """The complete configuration for a file of the user's own with the scale `small`."""
+    own = {"experiment": "mine", "scale": "small", "data": {"source": "faces.csv"}} | settings
+    return complete_config(merge(base_config, own), files=[], own=own)
+
+
+def test_what_an_own_file_says_wins_over_a_scale_of_config_yaml(base_config):
+    small = of_own_file(base_config)
+    own = {"definitions": {"fc": {"epochs": 3, "settings": {"dropout": 0.1}}}, "filters": {"count": 40}}
+    config = of_own_file(base_config, **own, saliency={"samples": 7})
+    fc = config["definitions"]["fc"]
+    assert fc == small["definitions"]["fc"] | {"epochs": 3, "settings": {"width": 0.25, "dropout": 0.1}}
+    assert config["definitions"]["fc_dropout"] == small["definitions"]["fc_dropout"]
+    assert (small["filters"]["count"], config["filters"]["count"]) == (16, 40)
+    demo = {"saliency": {"samples": 7}}
+    scaled = complete_config(merge(base_config, demo), [], demo)["saliency"]
+    assert scaled == complete_config(base_config, [])["saliency"] | {"samples": 7}
+
+
+def test_an_own_scale_wins_over_own_definitions(base_config):
+    own = {"definitions": {"fc": {"epochs": 3, "batch_size": 8}}, "filters": {"count": 40}, "saliency": {"steps": 9}}
+    scales = {"small": {"definitions": {"fc": {"epochs": 5}}, "filters": 20, "saliency": {"steps": 6}}}
+    config = of_own_file(base_config, **own, scales=scales)
+    assert [config["definitions"]["fc"][key] for key in ("epochs", "batch_size")] == [5, 8]
+    assert config["filters"]["count"] == 20
+    assert config["saliency"]["steps"] == 6
+
+
+@pytest.mark.parametrize(
+    ("own", "place"),
+    [
+        ({"schedule": {"warmup": 2}}, "definitions.fc.schedule.warmup is 2.0"),
+        ({}, "scales.small.definitions.fc.schedule.warmup is 1.0"),
+    ],
+)
+def test_a_wrong_definition_is_told_where_it_stands(base_config, own, place):
+    with pytest.raises(InputError) as caught:
+        of_own_file(base_config, definitions={"fc": {"epochs": 1} | own})
+    assert str(caught.value).endswith(f"{place}, but the model trains for 1 epoch; set a smaller warmup or more epochs")
+
+
 def test_a_definition_of_one_key_is_filled_with_defaults(base_config):
     config = changed(base_config, "definitions/tiny", {"architecture": "fc"})
     tiny = complete_config(config, files=[])["definitions"]["tiny"]
