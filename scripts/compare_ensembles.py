@@ -6,8 +6,8 @@ import logging
 
 from fercv.data.tables import METRICS, SAMPLES, SUMMARY, read_predictions, read_table, write_table
 from fercv.evaluate.ensembles import against_the_better, compare_ensembles
+from fercv.figures.comparison import comparison_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import comparison_figure
 
 # Rows of the picture. The table has all pairs.
 SHOWN = 10

@@ -6,8 +6,8 @@ import pandas as pd
 
 from fercv.data.tables import HISTORY, SUMMARY, read_table
 from fercv.evaluate.measures import accuracy_curves
+from fercv.figures.accuracy import accuracy_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import accuracy_figure
 
 
 def main(snakemake):

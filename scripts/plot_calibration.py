@@ -3,8 +3,8 @@
 from fercv.workflow.jobs import run
 
 from fercv.data.tables import CALIBRATION, POOLED_METRICS, read_table
+from fercv.figures.calibration import calibration_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import calibration_figure
 
 
 def main(snakemake):

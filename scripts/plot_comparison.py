@@ -5,8 +5,8 @@ from fercv.workflow.jobs import run
 import pandas as pd
 
 from fercv.data.tables import COMPARISON, METRICS, SUMMARY, read_table
+from fercv.figures.comparison import comparison_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import comparison_figure
 
 
 def main(snakemake):

@@ -3,8 +3,8 @@
 from fercv.workflow.jobs import run
 
 from fercv.data.tables import read_confusion_matrix
+from fercv.figures.confusion import confusion_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import confusion_figure
 
 
 def main(snakemake):

@@ -3,8 +3,8 @@
 from fercv.workflow.jobs import run
 
 from fercv.data.tables import HELD_OUT_METRICS, SUMMARY, read_table
+from fercv.figures.comparison import held_out_figure
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import held_out_figure
 
 
 def main(snakemake):

@@ -5,7 +5,7 @@ from fercv.workflow.jobs import run
 from fercv.data.arrays import open_images
 from fercv.data.tables import LABEL_RANKING, TEXT, read_table
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import label_issues_figure
+from fercv.figures.mistakes import label_issues_figure
 
 SHOWN = 40
 

@@ -5,7 +5,7 @@ from fercv.workflow.jobs import run
 from fercv.data.arrays import open_images
 from fercv.data.tables import MISCLASSIFIED, read_table
 from fercv.figures.drawing import save_figure
-from fercv.figures.evaluate import Mistakes, misclassified_figure
+from fercv.figures.mistakes import Mistakes, misclassified_figure
 
 PER_CLASS = 8
 

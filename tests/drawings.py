@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.text import Text
 
-from fercv.figures import data, evaluate, leakage, predict, saliency, visualize
+from fercv.figures import data, leakage, predict, saliency, visualize
+from fercv.figures.accuracy import accuracy_figure
+from fercv.figures.calibration import calibration_figure
+from fercv.figures.comparison import comparison_figure, held_out_figure
+from fercv.figures.confusion import confusion_figure
+from fercv.figures.mistakes import Mistakes, label_issues_figure, misclassified_figure
 from fercv.visualize.verdicts import Result
 
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -212,17 +217,17 @@ def saliency_checks_of(methods=4, layers=17, classes=EMOTIONS):
 
 def confusion_of(names):
     counts = np.random.default_rng(2).integers(0, 3000, (len(names), len(names)))
-    return evaluate.confusion_figure(counts, names, "Confusion matrix of cnn")
+    return confusion_figure(counts, names, "Confusion matrix of cnn")
 
 
 def mistakes_of(names, number=8, size=12):
     images = random_images(8, size)
     rows = {
-        name: evaluate.Mistakes(images[:count], (names[::-1] * 8)[:count], np.linspace(1, 0.3, count), 12 * place)
+        name: Mistakes(images[:count], (names[::-1] * 8)[:count], np.linspace(1, 0.3, count), 12 * place)
         for place, name in enumerate(names)
         for count in [number - place % 3]
     }
-    return evaluate.misclassified_figure(rows, "Most confident mistakes of cnn, by true class", 8)
+    return misclassified_figure(rows, "Most confident mistakes of cnn, by true class", 8)
 
 
 def label_issues_of(count, names=EMOTIONS, models=3, size=12):
@@ -233,7 +238,7 @@ def label_issues_of(count, names=EMOTIONS, models=3, size=12):
             "votes": [place % models + 1 for place in range(count)],
         }
     )
-    return evaluate.label_issues_figure(random_images(count, size), issues, 30 * count, models)
+    return label_issues_figure(random_images(count, size), issues, 30 * count, models)
 
 
 def audit_of(sizes, names, title="Audit of 1,800 images", height=12):
@@ -269,9 +274,9 @@ DRAWINGS = {
     "audit, nothing found": lambda: audit_of({"Different labels": [], "Equal": [], "Near": []}, EMOTIONS),
     "audit, one pair of high images": lambda: audit_of({"Different labels": [], "Equal": [2]}, EMOTIONS, height=30),
     "audit, names of 77 characters": lambda: audit_of({"Equal": [8] * 4, "Near": []}, VERY_LONG_NAMES, "A title " * 40),
-    "accuracy": lambda: evaluate.accuracy_figure(*accuracy_tables(4, 30), "Accuracy of cnn"),
-    "accuracy, one epoch": lambda: evaluate.accuracy_figure(*accuracy_tables(20, 1), "Accuracy of cnn"),
-    "accuracy, one fold": lambda: evaluate.accuracy_figure(*accuracy_tables(1, 2), "Accuracy of cnn"),
+    "accuracy": lambda: accuracy_figure(*accuracy_tables(4, 30), "Accuracy of cnn"),
+    "accuracy, one epoch": lambda: accuracy_figure(*accuracy_tables(20, 1), "Accuracy of cnn"),
+    "accuracy, one fold": lambda: accuracy_figure(*accuracy_tables(1, 2), "Accuracy of cnn"),
     "confusion": lambda: confusion_of(EMOTIONS),
     "confusion, two classes": lambda: confusion_of(["left", "right"]),
     "confusion, twenty long names": lambda: confusion_of(LONG_NAMES),
@@ -287,25 +292,25 @@ DRAWINGS = {
     "label issues, one model, large images": lambda: label_issues_of(3, models=1, size=48),
     "label issues, none": lambda: label_issues_of(0),
     "label issues, 64 names of 77 characters": lambda: label_issues_of(40, VERY_LONG_NAMES),
-    "calibration": lambda: evaluate.calibration_figure(*calibration_tables(), "Calibration of cnn"),
-    "calibration, one bin": lambda: evaluate.calibration_figure(
+    "calibration": lambda: calibration_figure(*calibration_tables(), "Calibration of cnn"),
+    "calibration, one bin": lambda: calibration_figure(
         calibration_tables([0, 1])[0],
         pd.Series({"value": 0.3, "low": np.nan, "high": np.nan, "chance": np.nan}),
         f"Calibration of {'a_model_with_a_name' * 4}",
     ),
-    "comparison": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
-    "comparison, one model": lambda: evaluate.comparison_figure(*comparison_tables(["cnn"])),
-    "comparison, no intervals": lambda: evaluate.comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),
-    "comparison, six long names": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:6])),
-    "comparison, eight models": lambda: evaluate.comparison_figure(*comparison_tables(LONG_NAMES[:8])),
-    "comparison, names of 64 characters": lambda: evaluate.comparison_figure(
+    "comparison": lambda: comparison_figure(*comparison_tables(["cnn", "fc", "fc_dropout"])),
+    "comparison, one model": lambda: comparison_figure(*comparison_tables(["cnn"])),
+    "comparison, no intervals": lambda: comparison_figure(*comparison_tables(["cnn", "fc"], intervals=False)),
+    "comparison, six long names": lambda: comparison_figure(*comparison_tables(LONG_NAMES[:6])),
+    "comparison, eight models": lambda: comparison_figure(*comparison_tables(LONG_NAMES[:8])),
+    "comparison, names of 64 characters": lambda: comparison_figure(
         *comparison_tables([f"{'a_model_with_a_name' * 4}"[:63] + end for end in "ab"])
     ),
-    "held out": lambda: evaluate.held_out_figure(*held_out_tables(), "cnn: cross-validation and held-out images"),
-    "held out, three sets": lambda: evaluate.held_out_figure(
+    "held out": lambda: held_out_figure(*held_out_tables(), "cnn: cross-validation and held-out images"),
+    "held out, three sets": lambda: held_out_figure(
         *held_out_tables(("PublicTest", "PrivateTest", "Test")), f"{'a_model_with_a_name' * 4}: held-out images"
     ),
-    "held out, no intervals": lambda: evaluate.held_out_figure(*held_out_tables(("Test",), False, False), "Held out"),
+    "held out, no intervals": lambda: held_out_figure(*held_out_tables(("Test",), False, False), "Held out"),
     "leakage": lambda: leakage.leakage_figure(leakage_table(["cnn", "fc"])),
     "leakage, no intervals": lambda: leakage.leakage_figure(leakage_table(["fc"], False, False)),
     "leakage, names of 64 characters": lambda: leakage.leakage_figure(

@@ -359,7 +359,7 @@ CODE = {
     "saliency": ("fercv/visualize/saliency.py", r"np\.abs\(", "np.absolute(", SALIENCY),
     "ascent": ("fercv/visualize/filters.py", r"step_size \* unit_rms", "2 * step_size * unit_rms", FILTERS),
     "every figure": ("fercv/figures/drawing.py", r"DOTS_PER_INCH = 150", "DOTS_PER_INCH = 160", PLOTS | PAGE),
-    "one figure": ("fercv/figures/evaluate.py", r"0\.85 \* len", "0.9 * len", {"plot_confusion": 2} | PAGE),
+    "one figure": ("fercv/figures/confusion.py", r"0\.85 \* len", "0.9 * len", {"plot_confusion": 2} | PAGE),
     "one architecture": (
         "fercv/nets/architectures.py",
         r"\[2000\] \* 6",

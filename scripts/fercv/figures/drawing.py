@@ -24,6 +24,8 @@ INK = "#222222"
 GREY = "#666666"
 LIGHT_GREY = "#DDDDDD"
 HEAT_MAP = "magma"
+# What is reached without looking at the images.
+CHANCE_LINE = {"zorder": 1, "color": INK, "lw": 1.2, "ls": (0, (1, 1.5))}
 # What is left out of the files of vector graphics: dates and versions.
 ANONYMOUS = {"svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
 STYLE = [

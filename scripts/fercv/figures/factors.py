@@ -8,15 +8,23 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fercv.figures.accuracy import CURVES
 from fercv.figures.drawing import BLUE, GREEN, GREY, INK, STYLE, VERMILLION, WIDTH, label, set_heading, wrapped
-from fercv.figures.evaluate import CURVES, difference_legend, is_real, p_value_in_words
+from fercv.figures.intervals import (
+    Series,
+    difference_legend,
+    draw_interval,
+    is_real,
+    p_value_in_words,
+    write_value,
+)
 
-# Measure, its name, colour and marker, as in the picture of the accuracy over the epochs.
-ACCURACIES = tuple((curve.name.replace(" ", "_"), curve.name, curve.colour, curve.marker) for curve in CURVES)
+# As in the picture of the accuracy over the epochs.
+ACCURACIES = tuple(curve._replace(column=curve.name.replace(" ", "_")) for curve in CURVES)
 EFFECTS = (
-    ("validation", "validation accuracy", BLUE, "o"),
-    ("validation_minus_training", "validation minus training accuracy", VERMILLION, "s"),
-    ("validation_minus_clean_training", "validation minus clean training accuracy", GREEN, "^"),
+    Series("validation", "validation accuracy", BLUE, "o"),
+    Series("validation_minus_training", "validation minus training accuracy", VERMILLION, "s"),
+    Series("validation_minus_clean_training", "validation minus clean training accuracy", GREEN, "^"),
 )
 # How far the markers of one row stand apart, in rows.
 STEP = 0.22
@@ -66,23 +74,12 @@ def _draw_rows(axes, tables, series, tested=False):
     """
     for place, table in enumerate(tables):
         rows = table.set_index("measure")
-        for number, (measure, _, colour, marker) in enumerate(series):
-            height, row = place + STEP * (number - 1), rows.loc[measure]
-            certain = not tested or is_real(row["p_adjusted"])
-            if math.isfinite(row["low"]):
-                axes.plot([row["low"], row["high"]], [height, height], color=colour, lw=2.2 if certain else 1.2)
-            edge = {"mec": "white"} if certain else {"mfc": "white"}
-            axes.plot(row["mean"], height, marker, color=colour, ms=6, **edge)
+        for number, one in enumerate(series):
+            height, row = place + STEP * (number - 1), rows.loc[one.column]
+            draw_interval(axes, row, height, one, certain=not tested or is_real(row["p_adjusted"]))
             end = row["mean"] if math.isnan(row["high"]) else row["high"]
-            axes.annotate(
-                f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" if tested else f"{row['mean']:.3f}",
-                (end, height),
-                (5, 0),
-                textcoords="offset points",
-                va="center",
-                color=colour,
-                fontsize=8,
-            )
+            text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" if tested else f"{row['mean']:.3f}"
+            write_value(axes, (end, height), text, one.colour, (6, 0), va="center")
     axes.set_ylim(len(tables) - 0.45, -0.55)
     axes.grid(axis="x")
     axes.margins(x=0.08)
@@ -119,8 +116,8 @@ def _settings(levels):
 
 def _handles(series, prefix):
     return [
-        Line2D([], [], color=colour, lw=2.2, marker=marker, ms=6, mec="white", label=f"{prefix}{name}, 95% interval")
-        for _, name, colour, marker in series
+        Line2D([], [], color=colour, lw=2.4, marker=marker, ms=6, mec="white", label=f"{prefix}{name}, 95% interval")
+        for _, name, colour, marker, _ in series
     ]
 
 
@@ -141,7 +138,7 @@ def curves_figure(factors, factor, architectures, title):
     axes = figure.add_subplot()
     curve = factors[kinds == main].assign(value=lambda table: table[factor].map(json.loads)).sort_values("value")
     handles = []
-    for measure, name, colour, marker in ACCURACIES:
+    for measure, name, colour, marker, _ in ACCURACIES:
         rows = curve[curve["measure"] == measure]
         reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
         axes.errorbar(rows["value"], rows["mean"], reach, color=colour, marker=marker, ms=6, mec="white", capsize=3)

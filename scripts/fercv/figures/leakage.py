@@ -5,16 +5,16 @@ import math
 from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import BLUE, INK, STYLE, VERMILLION, WIDTH, label, set_heading
+from fercv.figures.intervals import Series, draw_interval, write_value
 
-# The colour, marker and text in the legend of each assignment, and its place beside the middle of the row.
+# How each assignment is drawn, and its place beside the middle of the row.
 ASSIGNMENTS = {
-    "grouped": (BLUE, "o", "copies and groups in one fold", -0.16),
-    "random": (VERMILLION, "D", "random folds", 0.16),
-    "difference": (INK, "o", "difference", 0),
+    "grouped": (Series("value", "copies and groups in one fold", BLUE, "o"), -0.16),
+    "random": (Series("value", "random folds", VERMILLION, "D"), 0.16),
+    "difference": (Series("value", "difference", INK, "o"), 0),
 }
 IMAGES = {"all": "all {:,} images", "with_copies": "{:,} with a copy", "without_copies": "{:,} without a copy"}
 
@@ -53,8 +53,8 @@ def leakage_figure(table):
         axes.margins(x=0.25)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     handles = [
-        Line2D([], [], color=colour, marker=marker, lw=2.4, ms=6, mec="white", label=f"{text}, 95 % interval")
-        for colour, marker, text, _ in ASSIGNMENTS.values()
+        Line2D([], [], color=colour, marker=marker, lw=2.4, ms=6, mec="white", label=f"{name}, 95 % interval")
+        for (_, name, colour, marker, _), _ in ASSIGNMENTS.values()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     set_heading(figure, "The same models on grouped and on random folds")
@@ -63,14 +63,8 @@ def leakage_figure(table):
 
 def _draw(axes, position, row, form):
     """Draw a value and its interval, and write the value beside it."""
-    colour, marker, _, offset = ASSIGNMENTS[row["assignment"]]
-    height = position + offset
-    right = row["value"]
-    if math.isfinite(row["low"]) and math.isfinite(row["high"]):
-        axes.plot([row["low"], row["high"]], [height, height], color=colour, lw=2.4)
-        right = row["high"]
-    axes.plot(row["value"], height, marker, color=colour, ms=6, mec="white")
-    edge = [withStroke(linewidth=3, foreground="white")]
-    font = {"color": colour, "fontsize": 9, "weight": "bold", "path_effects": edge}
+    series, offset = ASSIGNMENTS[row["assignment"]]
+    draw_interval(axes, row | {"mean": row["value"]}, position + offset, series)
+    end = row["value"] if math.isnan(row["high"]) else row["high"]
     text = form.format(row["value"])
-    axes.annotate(text, (right, height), (6, 0), textcoords="offset points", ha="left", va="center", **font)
+    write_value(axes, (end, position + offset), text, series.colour, (6, 0), ha="left", va="center")

@@ -96,7 +96,7 @@ def test_grey_values_beyond_one_are_refused():
 
 
 def test_import_stays_light():
-    program = "import sys, fercv.figures.data, fercv.figures.evaluate, fercv.figures.visualize; print(*sys.modules)"
+    program = "import sys, fercv.figures.data, fercv.figures.comparison, fercv.figures.visualize; print(*sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.split())

@@ -7,8 +7,8 @@ from drawings import texts_of
 
 from fercv.data.tables import FACTOR_EFFECTS
 from fercv.evaluate.factors import factor_effects, factor_table, last_epochs, level_table
-from fercv.figures.evaluate import p_value_in_words
 from fercv.figures.factors import curves_figure, effects_figure
+from fercv.figures.intervals import p_value_in_words
 
 SHOWN = ("validation", "validation_minus_training", "validation_minus_clean_training")
 
