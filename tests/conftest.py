@@ -12,7 +12,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 # Fixtures of a session that take long. All tests with such a fixture run in one process, so that it is made once.
-SHARED = ("cluster", "undisturbed", "completed", "finished", "copies", "summarized", "saved_epoch")
+SHARED = ("run_on", "cluster", "undisturbed", "completed", "finished", "copies", "summarized", "saved_epoch")
 
 
 def pytest_itemcollected(item):

@@ -15,6 +15,9 @@ from helpers import REPOSITORY, Workflow, contents, need
 pytestmark = pytest.mark.slow  # whole runs on other engines, which start slowly
 
 CNN = "results/demo-tiny/cnn"
+# XLA's compiler takes most of the time of so small nets, unless it is told not to optimize. The comparison of the
+# engines alone leaves it as users have it.
+QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
 def need_engine(backend):
@@ -27,13 +30,13 @@ def run_on(request, tmp_path_factory):
     """The tiny experiment's cnn, run to the end on another engine: (backend, workflow)."""
     need_engine(request.param)
     workflow = Workflow(tmp_path_factory.mktemp(request.param))
-    workflow.run(overlay={"models": ["cnn"]}, KERAS_BACKEND=request.param)
+    workflow.run(overlay={"models": ["cnn"]}, KERAS_BACKEND=request.param, **QUICK)
     return request.param, workflow
 
 
-def computed_on(backend, code, *arguments):
-    """What a program prints as JSON on a backend."""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts"), "KERAS_BACKEND": backend}
+def computed_on(backend, code, *arguments, **variables):
+    """What a program prints as JSON on a backend, with variables of the environment."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts"), "KERAS_BACKEND": backend} | variables
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -71,7 +74,7 @@ def test_a_second_run_gives_the_same_bytes(run_on, tmp_path):
     """Of a fold, its saliency and its filters: what the others compute is computed here, too."""
     backend, first = run_on
     second, targets = Workflow(tmp_path), [f"{CNN}/saliency.npz", f"{CNN}/filters_block4_pool.npz"]
-    second.run("--cores", "1", *targets, overlay={"models": ["cnn"]}, KERAS_BACKEND=backend)
+    second.run("--cores", "1", *targets, overlay={"models": ["cnn"]}, KERAS_BACKEND=backend, **QUICK)
     first, second = contents(first), contents(second)
     assert {name for name in second if first[name] != second[name]} == set()
     assert {f"results/{name}" for name in second} >= {*targets, f"{CNN}/folds/00/model.keras"}
@@ -198,8 +201,8 @@ print(json.dumps([len(fold.timing), [list(row.values()) for row in fold.history]
 def test_a_fold_that_was_stopped_ends_with_the_same_bits(backend, tmp_path):
     """With dropout and early stopping, whose weights are in the checkpoint, too."""
     need_engine(backend)
-    whole = computed_on(backend, TRAIN, "whole", tmp_path / "whole.checkpoint")
-    assert computed_on(backend, TRAIN, "stop", tmp_path / "stopped.checkpoint") == "stopped"
-    resumed = computed_on(backend, TRAIN, "resume", tmp_path / "stopped.checkpoint")
+    whole = computed_on(backend, TRAIN, "whole", tmp_path / "whole.checkpoint", **QUICK)
+    assert computed_on(backend, TRAIN, "stop", tmp_path / "stopped.checkpoint", **QUICK) == "stopped"
+    resumed = computed_on(backend, TRAIN, "resume", tmp_path / "stopped.checkpoint", **QUICK)
     assert resumed == whole
     assert len(whole[1]) == 4
