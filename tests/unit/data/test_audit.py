@@ -61,6 +61,10 @@ def test_a_planted_leak_is_found(tmp_path):
     assert leak(findings) == (2, 2)
     row = only(findings, "twins_across_folds")
     assert (row.samples, row.indices, row.folds) == (2, "0 4", "00 | 01")
+    assert row.finding.startswith("2 equal images are in the folds 00, 01: ")
+    # In three of the five places for the copy, random folds of 3 images each would split the two.
+    row = only(findings, "leak_of_random_folds")
+    assert (row.share, row.samples) == (pytest.approx(2 / 6 * 3 / 5), 1)
 
 
 def test_the_workflows_folds_leak_where_duplicates_are_not_kept_together(tmp_path):
@@ -83,6 +87,7 @@ def test_equal_images_and_contradicting_labels(tmp_path):
     assert (row.indices, row.labels, row.sources) == ("1 4", "happy | angry", "1.png | 4.png")
     assert row.usages == "Training | Training" and "1 happy, 1 angry" in row.finding
     assert not len(of_kind(findings, "twins_across_usages"))
+    assert not len(of_kind(findings, "twins_across_folds"))
 
 
 @pytest.mark.parametrize("left_out", [True, False])
@@ -98,6 +103,16 @@ def test_a_held_out_image_with_a_copy_in_training(tmp_path, left_out):
     assert dict(leaks) == {"PublicTest": 0 if left_out else 1, "PrivateTest": 0}
     counted = of_kind(findings, "left_out")
     assert list(counted["samples"]) == [1] * left_out
+    assert all(finding.startswith("1 image is ") for finding in counted["finding"])
+    # A held-out image is in no fold.
+    assert not len(of_kind(findings, "twins_across_folds"))
+
+
+def test_a_copy_in_another_test_set_leaves_nothing_out(tmp_path):
+    images, usages = NOISE[[0, 1, 2, 3, 4, 4]], ["Training"] * 4 + ["PublicTest", "PrivateTest"]
+    findings = findings_of(tmp_path, images, [0, 1, 0, 1, 0, 0], usages, [0, 0, 1, 1, None, None])
+    row = only(findings, "twins_across_usages")
+    assert row.finding == "2 equal images have different usages: 1 PublicTest, 1 PrivateTest"
 
 
 @pytest.mark.parametrize("left_out", [True, False])
@@ -107,7 +122,11 @@ def test_blank_images(tmp_path, left_out):
     findings = findings_of(tmp_path, images, [0, 0, 1, 1, 1, 0], [""] * 6, [0, 0, 0, 1, 1, 1], blank=left_out)
     blank = of_kind(findings, "blank_image")
     assert list(blank["indices"]) == ["1", "4"]
-    assert all("grey value 9 of 255" in finding for finding in blank["finding"])
+    used = "left out" if left_out else "used all the same"
+    assert set(blank["finding"]) == {f"all pixels have the grey value 9 of 255; the image is {used}"}
+    counted = of_kind(findings, "left_out")
+    assert list(counted["samples"]) == [2] * left_out
+    assert all(finding.startswith("2 images are ") for finding in counted["finding"])
     # If they are used all the same, they are duplicates and leak as others do.
     assert len(of_kind(findings, "conflicting_labels")) == (0 if left_out else 1)
     assert leak(findings) == ((0, 0) if left_out else (2, 2))
@@ -125,12 +144,14 @@ def test_a_near_copy_in_another_fold_and_in_the_test_set(tmp_path, faces):
     originals = faces.images[np.unique(faces.identities)][:5]
     images = np.concatenate([originals, [recompressed(originals[0]), recompressed(originals[1])]])
     usages = ["Training"] * 6 + ["Test"]
-    findings = findings_of(tmp_path, images, [0, 1, 0, 1, 0, 1, 1], usages, [0, 0, 0, 1, 1, 1, None])
+    findings = findings_of(tmp_path, images, [0, 1, 0, 1, 0, 0, 0], usages, [0, 0, 0, 1, 1, 1, None])
     pairs = of_kind(findings, "near_duplicates")
     assert sorted(pairs["indices"]) == ["0 5", "1 6"]
     assert pairs["distance"].is_monotonic_increasing and pairs["distance"].max() <= NEAR
     assert of_kind(findings, "near_duplicate_pairs")["samples"].sum() == 2
-    assert "different labels; they have different folds" in pairs.set_index("indices").loc["0 5", "finding"]
+    told = pairs.set_index("indices")["finding"]
+    assert told["0 5"].endswith("bits; they have different folds")
+    assert told["1 6"].endswith("bits; they have different labels; they have different usages")
     assert leak(findings) == (0, 2) and leak(findings, "leak_of_held_out") == (0, 1)
 
 

@@ -10,7 +10,7 @@ import pytest
 from small_set import write_text
 
 from assign_folds import main
-from fercv.data.groups import check_groups, find_groups, match_samples, read_folds, read_values
+from fercv.data.groups import check_groups, find_column, find_groups, match_samples, read_folds, read_values
 from fercv.data.sources import source_digest
 from fercv.data.tables import FOLDS, GROUPS, read_table
 from fercv.workflow.errors import InputError
@@ -63,6 +63,21 @@ def test_values_are_found_by_the_names_of_their_columns(tmp_path, text):
 def test_a_csv_that_is_wrong_is_refused(tmp_path, text, found):
     path = write_text(tmp_path, text)
     assert re.search(found, line := refusal(read_values, path, "group")) and line.startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (["label", "group", " GROUP"], "2 columns named 'group' in the header 'label, group,  GROUP', expected one"),
+        (["label", "Grup"], "no column named 'group' in the header 'label, Grup', expected one; did you mean 'Grup'?"),
+        (None, "no column named 'group' in the header 'nothing', expected one"),
+        (["x" * 79], f"no column named 'group' in the header '{'x' * 79}', expected one"),
+        (["x" * 80], f"no column named 'group' in the header '{'x' * 77}...', expected one"),
+    ],
+    ids=["two", "another", "none", "long", "too long"],
+)
+def test_a_column_that_is_not_there_once_is_refused_with_the_header(header, told):
+    assert refusal(find_column, Path("of.csv"), header, "group") == f"of.csv: {told}"
 
 
 @pytest.mark.parametrize("fold", ["3", "-1", "1.0", "x"])
@@ -124,7 +139,7 @@ def test_a_pattern_that_finds_nothing_in_a_training_image_is_refused_by_its_name
 def test_a_column_of_the_data_groups_its_rows(tmp_path):
     path = write_text(tmp_path, "label,feature,Person\n0,1 2,anna\n1,2 3, ben \n0,4 5,anna\n0,4 5,\n")
     assert find_groups({"column": "person"}, path, ROWS, [True] * 3, False) == ["anna", "ben", "anna"]
-    assert find_groups({"column": "person"}, path, ROWS[1:], [True] * 2, True) == ["ben", "anna"]
+    assert find_groups({"column": " PERSON "}, path, ROWS[1:], [True] * 2, True) == ["ben", "anna"]
     line = refusal(find_groups, {"column": "person"}, path, [*ROWS, "row 4"], [True] * 4, False)
     assert line == f"{path}: nothing in the column 'person' of 'row 4'; fill it in"
 
@@ -135,11 +150,12 @@ def test_a_column_of_the_data_groups_its_rows(tmp_path):
 @pytest.mark.parametrize(
     ("groups", "file", "found"),
     [
-        ({"csv": "nowhere.csv"}, None, "folds.groups.csv is 'nowhere.csv', but there is no such file"),
-        (None, "nowhere.csv", "folds.file is 'nowhere.csv', but there is no such file"),
-        ({"pattern": "(x)"}, None, "folds.groups.pattern is set, but .* is a csv"),
+        ({"csv": "nowhere.csv"}, None, "folds.groups.csv is 'nowhere.csv', but .* file under .*; correct"),
+        (None, "nowhere.csv", "folds.file is 'nowhere.csv', but .* file under .*; correct"),
+        ({"pattern": "(x)"}, None, "pattern is set, but data.csv is a csv, .* set folds.groups.column or .*.csv"),
         ({"column": "persn"}, None, "no column named 'persn' .*did you mean 'Person'"),
         ({"csv": "data.csv"}, None, "no column named 'sample'"),
+        ({"csv": "of.csv"}, None, "no column named 'group'"),
         (None, "of.csv", "the sample '1' has the fold '9'"),
     ],
 )
@@ -152,7 +168,15 @@ def test_what_files_and_headers_tell_is_refused_early(tmp_path, monkeypatch, gro
 
 def test_a_column_needs_a_csv(tmp_path):
     folds = {"groups": {"column": "person"}, "file": None, "number": 3}
-    assert "is no csv; set folds.groups.pattern" in refusal(check_groups, folds, str(tmp_path))
+    line = refusal(check_groups, folds, str(tmp_path))
+    assert line == f"folds.groups.column is set, but {tmp_path} is no csv; set folds.groups.pattern or folds.groups.csv"
+
+
+@pytest.mark.parametrize("groups", [None, {"csv": "of.csv"}])
+def test_drawn_faces_need_no_file_of_data(tmp_path, monkeypatch, groups):
+    monkeypatch.chdir(tmp_path)
+    csv_of(tmp_path, "group", {"1": 0})
+    check_groups({"groups": groups, "file": None, "number": 3}, "synthetic")
 
 
 # The rule.

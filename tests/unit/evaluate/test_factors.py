@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special, stats
 
 from fercv.data.tables import FACTOR_EFFECTS, FACTORS
 from fercv.evaluate import factors
-from fercv.evaluate.intervals import corrected_interval, holm
+from fercv.evaluate.intervals import holm
 
 FOLDS = ("00", "01", "02")
 # Accuracy in validation: 0.5, plus 0.1 with augmentation, plus 0.02 with dropout, and an interaction of 0.04.
@@ -45,13 +46,7 @@ def test_each_models_accuracies_are_means_over_the_folds_last_epochs():
             "validation_minus_clean_training": -0.13,
         }
     )
-    _, deviation, low, high, _ = corrected_interval(np.array([0.66, 0.67, 0.68]), 0, 1)
-    assert both.loc["validation", ["standard_deviation", "low", "high"]].tolist() == pytest.approx(
-        [deviation, low, high]
-    )
-    # A difference of two accuracies can be negative.
-    _, _, low, high, _ = corrected_interval(np.array([-0.14, -0.13, -0.12]), -1, 1)
-    assert both.loc["validation_minus_clean_training", ["low", "high"]].tolist() == pytest.approx([low, high])
+    assert both.loc["validation", "standard_deviation"] == pytest.approx(0.01)
     assert set(both["augmentation"]) == {"true"}
     assert set(both["dropout"]) == {"0.5"}
     assert set(both["folds"]) == {3}
@@ -72,13 +67,53 @@ def test_an_effect_is_the_mean_over_the_pairs_that_differ_in_the_factor_alone():
     assert effects.loc["dropout"][["before", "after"]].iloc[0].tolist() == ["0", "0.5"]
 
 
-def test_an_effect_has_the_interval_of_its_folds():
+def expected_interval(values, lowest, highest):
+    """Low and high end, and the p-value: Student's t on the logit of the mean's share of the range, with SciPy."""
+    folds, width = len(values), highest - lowest
+    share = (np.mean(values) - lowest) / width
+    error = np.std(values, ddof=1) * np.sqrt(1 / folds + 1 / (folds - 1)) / (width * share * (1 - share))
+    of_mean = stats.t(folds - 1, special.logit(share), error)
+    of_zero = of_mean.cdf(special.logit(-lowest / width))
+    return [*(lowest + width * special.expit(of_mean.ppf([0.025, 0.975]))), 2 * min(of_zero, 1 - of_zero)]
+
+
+RANGES = {
+    "validation": (0, 1),
+    "clean_training": (0, 1),
+    "training": (0, 1),
+    "validation_minus_training": (-1, 1),
+    "validation_minus_clean_training": (-1, 1),
+}
+
+
+def scattered():
+    """Folds in which every measure varies."""
     last = last_epochs()
-    last.loc[("moved", "00"), "validation"] += 0.06
+    return last + np.random.default_rng(0).normal(0, 0.05, last.shape)
+
+
+@pytest.mark.parametrize("measure", factors.MEASURES)
+def test_each_models_interval_is_that_of_its_folds_in_the_range_of_the_measure(measure):
+    last = scattered()
+    table = factors.factor_table(last, factors.level_table(LEVELS))
+    for row in table[table["measure"] == measure].to_dict("records"):
+        values = last.loc[row["model"], measure]
+        assert [row["low"], row["high"]] == pytest.approx(expected_interval(values, *RANGES[measure])[:2])
+
+
+@pytest.mark.parametrize("measure", factors.MEASURES)
+def test_an_effect_has_the_interval_of_its_folds_in_the_range_of_differences(measure):
+    last = scattered()
     effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
-    effect = effects[(effects["factor"] == "augmentation") & (effects["measure"] == "validation")].iloc[0]
-    _, _, low, high, p_value = corrected_interval(np.array([0.15, 0.12, 0.12]), -1, 1)
-    assert effect[["low", "high", "p_value"]].tolist() == pytest.approx([low, high, p_value])
+    lowest, highest = RANGES[measure]
+    folds = last[measure].unstack("model")
+    for factor, values in (
+        ("augmentation", (folds["moved"] - folds["plain"] + folds["both"] - folds["dropped"]) / 2),
+        ("dropout", (folds["dropped"] - folds["plain"] + folds["both"] - folds["moved"]) / 2),
+    ):
+        effect = effects.set_index(["factor", "measure"]).loc[(factor, measure)]
+        expected = expected_interval(values, lowest - highest, highest - lowest)
+        assert effect[["low", "high", "p_value"]].tolist() == pytest.approx(expected)
 
 
 def test_the_p_values_of_all_effects_are_adjusted_together():

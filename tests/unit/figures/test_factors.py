@@ -47,6 +47,24 @@ def test_each_model_stands_with_its_settings_and_each_effect_with_its_levels():
     assert {f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" for _, row in shown.iterrows()} <= set(texts)
 
 
+def test_each_interval_is_drawn_in_the_row_of_its_model_or_setting():
+    factors, effects = factorial()
+    figure = effects_figure(factors, effects, ["augmentation", "dropout"], "Settings")
+    models = factors[factors["measure"].isin(["training", "clean_training", "validation"])]
+    rows_of_models = models.groupby("model", sort=False)
+    rows_of_effects = effects[effects["measure"].isin(SHOWN)].groupby("factor", sort=False)
+    for axes, groups in zip(figure.axes, (rows_of_models, rows_of_effects), strict=True):
+        bottom, top = axes.get_ylim()
+        # The line at zero runs from the bottom to the top.
+        drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_ydata())) == 1]
+        for place, (name, rows) in enumerate(groups):
+            assert axes.get_yticklabels()[place].get_text().startswith(name)
+            heights = {tuple(line.get_xdata()): line.get_ydata()[0] for line in drawn[3 * place : 3 * place + 3]}
+            assert set(heights) == set(zip(rows["low"], rows["high"], strict=True))
+            assert all(round(height) == place and top < height < bottom for height in heights.values())
+        assert len(drawn) == 3 * len(groups)
+
+
 def test_a_change_that_may_be_chance_is_hollow():
     factors, effects = factorial()
     real = (effects["factor"] == "augmentation") & (effects["measure"] == "validation")
@@ -80,6 +98,15 @@ def test_a_number_is_a_curve_and_another_architecture_a_line(folds):
     assert curve.get_xdata().tolist() == [0, 0.1, 0.5]
     expected = factors[factors["measure"] == "training"].set_index("model")["mean"]
     assert curve.get_ydata().tolist() == [expected[f"fc_{rate}"] for rate in (0, 0.1, 0.5)]
+    if folds > 1:
+        rows = factors[factors["measure"] == "training"].set_index("model")
+        bars = next(bars for bars in axes.containers if bars.lines[0] is curve).lines[2][0].get_segments()
+        for rate, bar in zip((0, 0.1, 0.5), bars, strict=True):
+            low, high = rows.loc[f"fc_{rate}", ["low", "high"]]
+            np.testing.assert_allclose(bar, [[rate, low], [rate, high]])
+        band = axes.patches[0].get_bbox()
+        row = factors[(factors["model"] == "cnn") & (factors["measure"] == "validation")].iloc[0]
+        assert [band.y0, band.y1] == pytest.approx([row["low"], row["high"]])
     validation = factors[(factors["model"] == "cnn") & (factors["measure"] == "validation")]["mean"].item()
     assert f"cnn: validation, {validation:.3f}" in texts_of(figure)
     figure.draw_without_rendering()
