@@ -78,6 +78,27 @@ OF_SAMPLES = COMPARISON | LABEL_RANKING | {
 OF_GROUPS = COMPARISON | {
     "score_held_out": 2, "plot_held_out": 2, "score_model": 2, "plot_accuracy": 2, "plot_calibration": 2
 }  # fmt: skip
+# What few experiments have. Models on different folds have no factors, so these are two experiments.
+NET = {"architecture": "fc", "settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2}
+SELDOM = {
+    "factors": {
+        "models": ["net", "net_listed"],
+        "definitions": {"net": NET, "net_listed": NET | {"epochs": 3, "exclude_from_training": "doubtful.csv"}},
+        "factors": {"epochs": "epochs"},
+        "new_images": "faces.csv",
+    },
+    "leakage": {
+        "models": ["net", "net_random"],
+        "definitions": {"net": NET, "net_random": NET | {"folds": "random"}},
+    },
+}
+OF_FACTORS = {"compare_factors": 1, "plot_factors": 1} | PAGE
+OF_LEAKAGE = {"measure_leakage": 1, "plot_leakage": 1} | PAGE
+OF_NEW_IMAGES = {"predict_new_images": 2, "plot_new_images": 2} | PAGE
+# Every training may have a list of samples, so all nets are trained again.
+OF_LIST = {"train_fold": 6} | {rule: 2 * count for rule, count in OF_FC.items()} | COMPARISON | LABEL_RANKING
+OF_LIST |= OF_FACTORS | OF_NEW_IMAGES
+OF_RANDOM_FOLDS = {"assign_random_folds": 1, "train_fold": 3} | NO_AVERAGE(OF_FC) | OF_LEAKAGE
 # Whether final models are written as ONNX files, too.
 WITH_ONNX = all(map(importlib.util.find_spec, ["tensorflow", "tf2onnx"]))
 DATA = {"prepare_dataset": 1, "plot_samples": 1, "assign_folds": 1} | AUDIT
@@ -164,12 +185,37 @@ def completed(tmp_path_factory, faces):
     copy_repository(folder)
     write_csv(folder / "faces.csv", faces.images, faces.labels, faces.usages)
     (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
-    calls = folder.with_name("calls")
-    calls.mkdir()
     project = Project(folder)
-    tracing = REPOSITORY / "tests" / "workflow" / "tracing"
-    project.snakemake("all", "final", warm=True, PYTHONPATH=str(tracing), FERCV_CALLS=str(calls))
+    run_traced(project, "all", "final")
     return project
+
+
+def run_traced(project, *targets):
+    """Make the targets, and note which functions each job calls."""
+    calls = project.folder.with_name("calls")
+    calls.mkdir(exist_ok=True)
+    tracing = REPOSITORY / "tests" / "workflow" / "tracing"
+    project.snakemake(*targets, warm=True, PYTHONPATH=str(tracing), FERCV_CALLS=str(calls))
+
+
+@pytest.fixture(scope="session")
+def seldom_completed(completed, tmp_path_factory):
+    """For each of SELDOM the finished experiment with these settings. Nothing is trained: the models are the fc."""
+    projects = {}
+    for name, settings in SELDOM.items():
+        project = projects[name] = copy_project(completed.folder, tmp_path_factory.mktemp("seldom") / "project")
+        (project.folder / "doubtful.csv").write_text("sample\nrow 3\n", encoding="utf-8")
+        project.configure(lambda config, settings=settings: config.update(settings))
+        results = project.folder / "results" / "rebuilt"
+        for model in settings["models"]:
+            shutil.copytree(results / "fc", results / model)
+        if name == "leakage":
+            run_traced(project, "results/rebuilt/data/random_folds.csv")
+        project.snakemake("train", "--touch", "--forceall")
+        run_traced(project, f"results/rebuilt/{name}.png", *(["new_images"] if name == "factors" else []))
+        project.snakemake("--touch", "--forceall")
+        assert project.jobs() == {}
+    return projects
 
 
 @pytest.fixture
@@ -413,19 +459,30 @@ def test_snakemakes_own_defaults_rerun_at_least_as_much(dated, case):
     assert {rule: count for rule, count in jobs.items() if rerun.get(rule, 0) < count} == {}
 
 
-# Scripts that run only in experiments with random folds, with factors or with new images, and one that no job runs. One
-# more does not run where ONNX files cannot be written.
-OF_OTHER_EXPERIMENTS = {
-    "assign_random_folds", "measure_leakage", "plot_leakage", "compare_factors", "plot_factors", "prepare_new_images",
-    "predict_new_images", "plot_new_images", "watch",
-}  # fmt: skip
-OF_OTHER_EXPERIMENTS |= set() if WITH_ONNX else {"export_onnx"}
+SELDOM_CODE = {
+    "mean effect": ("factors", "fercv/evaluate/factors.py", r"/ len\(pairs\)", "* (1 / len(pairs))", OF_FACTORS),
+    "curves": ("factors", "fercv/evaluate/factors.py", r"\) >= 3", ") > 3", {"plot_factors": 1} | PAGE),
+    "new images": ("factors", "fercv/predict/new_images.py", r"ddof=1", "ddof=0", OF_NEW_IMAGES),
+    "list of samples": ("factors", "fercv/data/exclusions.py", r"sorted\(\{(.*)\}\)", r"sorted(set([\1]))", OF_LIST),
+    "leakage": ("leakage", "fercv/evaluate/leakage.py", r"models = list\(right\)", "models = [*right]", OF_LEAKAGE),
+    "random folds": ("leakage", "assign_random_folds.py", r'"random folds"', '"other folds"', OF_RANDOM_FOLDS),
+}
 
 
-def test_every_function_that_a_job_called_is_in_its_digest(completed):
+@pytest.mark.parametrize("case", SELDOM_CODE)
+def test_changed_code_reruns_what_uses_it_in_experiments_that_have_what_few_have(seldom_completed, tmp_path, case):
+    name, file, pattern, replacement, jobs = SELDOM_CODE[case]
+    project = copy_project(seldom_completed[name].folder, tmp_path / "project", shutil.copy2)
+    project.edit(f"scripts/{file}", pattern, replacement)
+    assert project.jobs() == jobs
+
+
+def test_every_function_that_a_job_called_is_in_its_digest(completed, seldom_completed):
     """Reading the code must find what running it uses."""
     checked = set()
-    for path in completed.folder.with_name("calls").iterdir():
+    for path in [
+        path for done in [completed, *seldom_completed.values()] for path in done.folder.with_name("calls").iterdir()
+    ]:
         process, *calls = path.read_text(encoding="utf-8").splitlines()
         # Snakemake runs a copy of the script, <anything>.<script>.py.
         script = REPOSITORY / "scripts" / f"{process.split('.')[-2]}.py"
@@ -446,7 +503,8 @@ def test_every_function_that_a_job_called_is_in_its_digest(completed):
                 assert (module, name) in used, (script.name, module, function)
                 checked.add((script.stem, module, name))
     scripts = {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
-    assert {script for script, _, _ in checked} == scripts - OF_OTHER_EXPERIMENTS
+    # Users start watch.py themselves.
+    assert {script for script, _, _ in checked} == scripts - {"watch"} - (set() if WITH_ONNX else {"export_onnx"})
 
 
 def test_code_changed_while_snakemake_runs_is_refused(project):

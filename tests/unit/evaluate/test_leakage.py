@@ -22,9 +22,9 @@ LEAKING = np.where(HAS_COPY, GENERATOR.random(400) < 0.9, GROUPED)
 PAIR = ["net", "net_random"]
 
 
-def measured(right=None, pairs=(PAIR,), has_copy=HAS_COPY, clusters=CLUSTERS):
+def measured(right=None, pairs=(PAIR,), has_copy=HAS_COPY, clusters=CLUSTERS, seed=5):
     right = right or {"net": GROUPED, "net_random": LEAKING}
-    return measure_leakage(right, list(pairs), has_copy, clusters, seed=5)
+    return measure_leakage(right, list(pairs), has_copy, clusters, seed)
 
 
 def test_each_kind_of_images_has_both_accuracies_and_their_difference():
@@ -79,22 +79,37 @@ def test_several_pairs_stand_in_their_order_and_one_does_not_change_another():
     pd.testing.assert_frame_equal(table[:9].reset_index(drop=True), measured().reset_index(drop=True))
 
 
+@pytest.mark.parametrize(
+    "pairs", [[PAIR, ["net", "a_random"]], [PAIR, ["a", "net_random"]]], ids=["one grouped", "one random"]
+)
+def test_pairs_that_share_a_model_stand_one_after_the_other(pairs):
+    right = {"net": GROUPED, "net_random": LEAKING, "a": ~GROUPED, "a_random": ~LEAKING}
+    table = measured(right, pairs)
+    assert table[["model", "random_model"]].to_numpy().tolist() == [pair for pair in pairs for _ in range(9)]
+
+
+def test_another_seed_draws_other_images():
+    one, other = (measured(seed=seed).set_index(["images", "assignment"]) for seed in (5, 6))
+    assert (one["value"] == other["value"]).all()
+    assert one.loc[("all", "difference"), "low"] != other.loc[("all", "difference"), "low"]
+
+
 # The rule.
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Files of 8 images in 2 folds: 0 and 1 are copies, and so are 6 and 7, of which 7 is held out."""
-    samples = pd.DataFrame({"index": range(8), "label": 0, "usage": ["Training"] * 7 + ["Test"], "source": "x"})
+    """Files of 8 images in 2 folds: 0 and 1 are copies, of which 0 is held out, and so are 6 and 7."""
+    samples = pd.DataFrame({"index": range(8), "label": 0, "usage": ["Test"] + ["Training"] * 7, "source": "x"})
     samples["excluded"] = ""
     samples["duplicate_group"] = [0, 0, 1, 2, 3, 4, 5, 5]
     write_table(samples[list(SAMPLES)], tmp_path / "samples.csv")
     write_table(pd.DataFrame({"index": range(8), "group": [0, 0, 2, 3, 4, 5, 6, 6]}), tmp_path / "groups.csv")
     paths = []
-    for model, order in (("net", [[0, 1, 2, 3], [4, 5, 6]]), ("net_random", [[1, 3, 5], [6, 4, 2, 0]])):
+    for model, order in (("net", [[7, 6, 5, 4], [3, 2, 1]]), ("net_random", [[6, 4, 2], [1, 3, 5, 7]])):
         for fold, index in enumerate(order):
-            # On random folds, all are right; on grouped ones, image 0 is wrong.
-            right = [0.0 if (model, number) == ("net", 0) else 1.0 for number in index]
+            # On random folds, all are right; on grouped ones, image 7 is wrong.
+            right = [0.0 if (model, number) == ("net", 7) else 1.0 for number in index]
             table = pd.DataFrame({"index": index, "label": 0, "a": right, "b": 1 - np.array(right)})
             paths.append(tmp_path / f"{model}{fold}.csv")
             write_table(table, paths[-1])
@@ -105,11 +120,15 @@ def files(tmp_path):
     )
 
 
-def test_the_rule_pairs_the_images_of_both_assignments(files):
+def test_the_rule_pairs_the_images_of_both_assignments(files, caplog):
+    caplog.set_level("INFO", "fercv")
     importlib.import_module("measure_leakage").main(files)
     table = read_table(files.output.leakage, LEAKAGE).set_index(["images", "assignment"])
     assert table["value"].tolist() == pytest.approx([6 / 7, 1, 1 / 7, 1 / 2, 1, 1 / 2, 1, 1, 0])
-    # The copy of image 6 is held out, so no fold's model was trained on it.
+    low, high = table.loc[("all", "difference"), ["low", "high"]]
+    told = f"net_random minus net: accuracy +0.1429 (95 % interval {low:+.4f} to {high:+.4f})"
+    assert caplog.messages == [told]
+    # The copy of image 1 is held out, so no fold's model was trained on it.
     assert table.loc[("with_copies", "grouped"), ["rows", "groups"]].tolist() == [2, 1]
     assert table.loc[("all", "grouped"), ["rows", "groups"]].tolist() == [7, 6]
 

@@ -319,14 +319,26 @@ def verdict_table(**differences):
 
 
 @pytest.mark.parametrize(
+    ("check", "chance", "sign"),
+    [
+        ("deletion", "minus_random", -1), ("insertion", "minus_random", 1), ("masking", "minus_random", 1),
+        ("parts", "minus_area", 1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
     ("random", "centre", "result"),
-    [((0.1, 0.2), (0.1, 0.2), "passed"), ((0.1, 0.2), (-0.1, 0.2), "partly"), ((-0.1, 0.2), (0.1, 0.2), "failed")],
+    [
+        ((0.1, 0.2), (0.1, 0.2), "passed"),
+        ((0.1, 0.2), (-0.1, 0.2), "partly"),
+        ((0.1, 0.2), (0.0, 0.2), "partly"),
+        ((-0.1, 0.2), (0.1, 0.2), "failed"),
+        ((-0.2, -0.1), (-0.2, -0.1), "failed"),
+    ],
 )
-def test_a_check_is_passed_where_the_intervals_leave_out_zero(random, centre, result):
-    table = verdict_table(masking__minus_random=random, masking__minus_centre=centre)
-    assert found_by(table, "gradient") == {"masking": result}
-    table = verdict_table(deletion__minus_random=random, deletion__minus_centre=centre)
-    assert found_by(table, "gradient") == {"deletion": "failed"}
+def test_a_check_is_passed_where_the_intervals_are_on_its_good_side(check, chance, sign, random, centre, result):
+    intervals = {chance: random, "minus_centre": centre}
+    turned = {f"{check}__{name}": sorted((sign * low, sign * high)) for name, (low, high) in intervals.items()}
+    assert found_by(verdict_table(**turned), "gradient") == {check: result}
 
 
 @pytest.mark.parametrize(
@@ -341,6 +353,34 @@ def test_the_difference_that_decides_a_check_is_told(random, centre, deciding):
     """That to chance where the method does not beat it, otherwise the one that it beats by less."""
     table = verdict_table(insertion__minus_random=random, insertion__minus_centre=centre)
     assert results_of(table, "gradient")["insertion"][1:] == (sum(deciding) / 2, *deciding)
+
+
+@pytest.mark.parametrize(("interval", "result"), [((0.1, 0.2), "passed"), ((-0.1, 0.2), "failed")])
+def test_folds_agree_where_their_maps_are_more_alike_than_those_of_other_images(interval, result):
+    assert found_by(verdict_table(folds__minus_other_images=interval), "gradient") == {"folds": result}
+
+
+def test_a_single_part_of_the_face_or_another_method_decides_nothing():
+    bad, good = (
+        verdict_table(parts__minus_area=interval, parts__minus_centre=interval)
+        for interval in ((-0.2, -0.1), (0.1, 0.2))
+    )
+    table = pd.concat([good.assign(place="all"), bad.assign(place="mouth"), bad.assign(method="grad_cam", place="all")])
+    assert found_by(table, "gradient") == {"parts": "passed"}
+    assert found_by(table, "grad_cam") == {"parts": "failed"}
+
+
+def test_a_verdict_names_the_checks_by_their_results():
+    good, bad = (0.1, 0.2), (-0.2, -0.1)
+    table = verdict_table(
+        randomization__minus_other_images=(np.nan, np.nan), deletion__minus_random=bad, deletion__minus_centre=good,
+        insertion__minus_random=good, insertion__minus_centre=good, masking__minus_random=bad,
+        masking__minus_centre=bad, folds__minus_other_images=good,
+    )  # fmt: skip
+    assert verdict(table, "gradient") == (
+        "passes insertion, the agreement of the folds; beats chance, but is not better than a blob in the centre, in "
+        "deletion; fails masking"
+    )
 
 
 @pytest.mark.parametrize(
