@@ -1,6 +1,6 @@
 """Readers and configuration on random input. They must accept it or refuse it with one line, and never crash.
 
-Each test runs for two seconds, and as a slow test for FUZZ_SECONDS, by default 30. Every round draws new examples, and
+Each test runs for two seconds, and as a slow test for FUZZ_SECONDS, by default 15. Every round draws new examples, and
 hypothesis shrinks those that fail.
 """
 
@@ -30,7 +30,7 @@ from fercv.workflow.settings import check_syntax, complete_config
 CLASSES = ("angry", "happy", "sad")
 
 
-@pytest.fixture(params=[2, pytest.param(float(os.environ.get("FUZZ_SECONDS", "30")), marks=pytest.mark.slow)])
+@pytest.fixture(params=[2, pytest.param(float(os.environ.get("FUZZ_SECONDS", "15")), marks=pytest.mark.slow)])
 def seconds(request):
     """How long a test runs."""
     return request.param
