@@ -30,8 +30,8 @@ BATCH, BLOCK = 1024, 128
 # In place of a fold, of an image that is in none.
 NO_FOLD = -1
 REASONS = {
-    "blank": ("of one single grey, and left out of training and scores", "data.exclude_blank"),
-    "held_out_twin": ("exact copies of held-out images, and left out of training", "data.exclude_held_out_twins"),
+    "blank": ("left out of training and scores: one single grey", "data.exclude_blank"),
+    "held_out_twin": ("left out of training: an exact copy is held out", "data.exclude_held_out_twins"),
 }
 
 
