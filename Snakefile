@@ -86,7 +86,8 @@ onstart:
 onsuccess:
     status.stop()
     remove_recorded(config["directory"], config["experiment"])
-    ending.tell_results(config, FOLDS, layer_pictures(), complete=set(workflow.dag_settings.targets) <= {"all"})
+    asked = set(workflow.dag_settings.targets)
+    ending.tell_results(config, FOLDS, layer_pictures(), complete=not asked or "all" in asked, final="final" in asked)
 
 
 # After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.

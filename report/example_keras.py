@@ -6,12 +6,19 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 folder = Path(__file__).parent
 about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
 height, width = about["image_size"]
-image = Image.open(sys.argv[1]).convert("L").resize((width, height))
+if len(sys.argv) != 2:
+    sys.exit("one image expected: python example.py face.png")
+image = ImageOps.exif_transpose(Image.open(sys.argv[1]))
+if image.mode[0] in "IF":
+    sys.exit(f"{sys.argv[1]}: 8 bits for each channel expected, the mode {image.mode} found; convert it first")
+if image.has_transparency_data:
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))  # as in the training
+image = image.convert("L").resize((width, height))
 pixels = np.array(image, dtype=np.float32)
 pixels = (pixels - pixels.mean()) / max(pixels.std(), 1e-3)  # as in the training
 views = np.stack([pixels, pixels[:, ::-1]] if about["mirrored_prediction"] else [pixels])

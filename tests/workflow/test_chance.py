@@ -84,7 +84,7 @@ def chance(permuted):
 @pytest.mark.slow
 def test_labels_that_say_nothing_give_chance_accuracy_in_each_fold_and_pooled(workflow):
     write_shuffled(workflow.folder / "shuffled.csv")
-    workflow.run(overlay=OVERLAY)
+    workflow.run("evaluate", overlay=OVERLAY)
     results = workflow.folder / "results/shuffled"
     assert read_table(results / "cnn/metrics.csv", METRICS)["n"].sum() == 2 * FACES
     # The nets have memorized: what leaked would show.

@@ -53,11 +53,15 @@ def test_a_failed_job_says_why_once_and_at_the_very_end(workflow, own):
 
 def test_the_end_says_where_the_results_are_how_good_they_are_and_what_is_left_over(workflow, own):
     done = workflow.run(configfile=None, overlay=own)
-    place, accuracy, report = last_lines(done)
+    place, accuracy, chance, report = last_lines(done)
     assert place == "The results are in results/mine."
     # The images of both classes are noise. Where a model names one class for all of them, all folds have 0.500.
     assert re.fullmatch(
         r"Accuracy over 2 folds, with its 95 % interval: fc (0\.500|[01]\.\d{3} \([-.\d]+ to [-.\d]+\))\.", accuracy
+    )
+    assert chance == (
+        "Perhaps not better than always naming the most frequent class, whose accuracy stands in parentheses: fc "
+        "(0.500)."
     )
     assert report == "results/mine/report.html shows all of them on one page: open it in a browser."
     assert "<title>mine: the results</title>" in (workflow.folder / "results/mine/report.html").read_text(

@@ -421,7 +421,7 @@ def test_a_model_that_diverges_is_named_and_the_others_finish(tmp_path):
     overlay = {"scales": {"tiny": {"definitions": {
         "cnn": {"optimizer": "sgd", "learning_rate": 10, "settings": {"batch_normalization": False}}
     }}}}  # fmt: skip
-    done = workflow.run("--keep-going", overlay=overlay, check=False)
+    done = workflow.run("evaluate", "--keep-going", overlay=overlay, check=False)
     assert done.returncode != 0
     results = tmp_path / "results" / "demo-tiny"
     for fold in ("00", "01"):
@@ -440,7 +440,7 @@ def test_of_a_model_with_one_fold_that_always_fails_nothing_is_pooled(tmp_path):
         "FERCV_BATCHES": str(tmp_path / "batches"),
         "FERCV_SIGNAL": "cnn_01.log 1 9",
     }
-    failed = workflow.run("--keep-going", "--retries", "1", check=False, **tracing)
+    failed = workflow.run("evaluate", "--keep-going", "--retries", "1", check=False, **tracing)
     assert failed.returncode != 0
     assert len(re.findall("Train cnn on all folds but 01", failed.stdout + failed.stderr)) == 2
     assert re.search(r"\ntrain_fold failed; its log is \S+/cnn_01\.log:\n(.*\n)*.* was it killed,", failed.stderr)

@@ -86,7 +86,8 @@ def too_few_samples(name: str, samples: int, distinct: int, folds: int) -> Input
         f" in {distinct} groups that stay together" if distinct < samples else ""
     )
     mending = f"lower folds.number to {distinct} or less" if distinct > 1 else "leave the class out"
+    missing = "samples of other groups" if distinct < samples else "samples"
     return InputError(
-        f"{name} has {counted}, fewer than folds.number = {folds}: {mending}, or add "
-        "samples of it; of the built-in faces, a scale with more `images` has more"
+        f"{name} has {counted}, fewer than folds.number = {folds}: {mending}, or add {missing}, for the built-in faces "
+        "by a scale with more `images`"
     )

@@ -82,7 +82,7 @@ def _design(experiment: Experiment) -> str:
     first = experiment.table(f"{models[0]}/metrics.csv", METRICS)
     images = "faces that the program drew" if source == "synthetic" else f"images of {Path(source).name}"
     counted = f"{len(models)} models were" if len(models) > 1 else "One model was"
-    verb = "Each of them was" if len(models) > 1 else "It was"
+    verb = "Each model was" if len(models) > 1 else "It was"
     named = f": {listed(classes)}" if len(classes) <= 10 else ""
     return (
         f"{counted} trained to tell {len(classes)} classes apart{named}. The data are {first['n'].sum():,} {images}. "
@@ -99,9 +99,13 @@ def _accuracies(experiment: Experiment) -> str:
     named = [f"{rows[model]['mean']:.3f}{_interval(rows[model])} for {model}" for model in best[:MOST_NAMED]]
     others = f" The other {len(best) - MOST_NAMED} models have less." if len(best) > MOST_NAMED else ""
     with_interval = ", with its 95 % interval," if any(map(_interval, rows.values())) else ""
+    # Without an interval, the mean itself has to do.
+    lowest = {model: row["mean"] if pd.isna(row["low"]) else row["low"] for model, row in rows.items()}
+    doubtful = [model for model in best if lowest[model] <= rows[model]["chance"]]
+    doubts = f" It is not sure that {listed(doubtful)} can do better than that." if doubtful else ""
     return (
         f"The mean accuracy over the folds{with_interval} is {listed(named)}.{others} Always naming the most frequent "
-        f"class would give {rows[best[0]]['chance']:.3f}."
+        f"class would give {rows[best[0]]['chance']:.3f}.{doubts}"
     )
 
 

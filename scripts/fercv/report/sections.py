@@ -87,7 +87,8 @@ SECTIONS = (
             Table(
                 "{model}/pooled_metrics.csv",
                 "Measures of the predictions of all folds together",
-                "The intervals take the trained models as they are. Exact copies of an image are one group. For the "
+                "The intervals take the trained models as they are. Exact copies of an image, and what "
+                "folds.groups keeps together, are one group. For the "
                 "calibration error, chance is the error that chance alone would give.",
             ),
             Table(
@@ -157,7 +158,8 @@ SECTIONS = (
     ),
     Section(
         "Label issues",
-        "Labels that are probably wrong. Look at the images before you believe it.",
+        "Labels that may be wrong, the most suspicious first. Look at the images before you believe it. The list of a "
+        "model that is often wrong itself is long, and says little.",
         (
             Picture("label_issues.png", "The most suspicious labels", "label_issues"),
             Table(

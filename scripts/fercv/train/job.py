@@ -25,6 +25,8 @@ log = logging.getLogger("fercv")
 
 # Share of the training images from which on it is a warning that they are left out.
 MANY_LEFT_OUT = 0.25
+# Steps of an epoch below which it is a warning that a model can hardly learn.
+FEW_STEPS = 4
 
 
 def run_training(snakemake, fold: str, write: Callable[[Trained, Task, Engine], None]) -> None:
@@ -99,6 +101,11 @@ def read_task(snakemake, fold: str, seed: int, name: str, checkpoints: Checkpoin
         groups = folds.set_index("index").loc[training, "group"].to_numpy()
         inner = inner_split(labels[training], groups, definition["early_stopping"]["fraction"], seed)
         training, inner_validation = training[~inner], training[inner]
+    size = definition["batch_size"]
+    if len(training) < FEW_STEPS * size:
+        log.warning(
+            "%s: its %d training images make few batches of %d; set a smaller batch_size", name, len(training), size
+        )
     return Task(
         name=name,
         definition=definition,

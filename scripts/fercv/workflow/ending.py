@@ -13,10 +13,12 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fercv.data.sources import file_stamps
 
 LONGEST = 10  # failures or leftovers that are listed
+KILLED = "was it killed, for instance for want of memory? Give the same command again to go on"
 VECTORS = ("svg", "pdf")  # endings of vector graphics, of which each lies beside a PNG of the same name
 
 
@@ -80,7 +82,9 @@ class Ending:
             lines += [f"{rule} failed{count}{f'; {named} is {paths[0]}' if paths[0] else ''}:", *text]
         tell_at_exit(lines)
 
-    def tell_results(self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool) -> None:
+    def tell_results(
+        self, config: dict, folds: Sequence[str], pictures: Iterable[str], complete: bool, final: bool
+    ) -> None:
         """Have it said after everything else where the results are and how good they are.
 
         Args:
@@ -88,14 +92,24 @@ class Ending:
             folds: names of the folds.
             pictures: paths of the pictures that are made for some models only.
             complete: whether all tables are up to date.
+            final: whether the final models are.
         """
         results = Path("results", config["experiment"])
         lines = [f"The results are in {results}."]
         if complete:
-            scores = [accuracy(self.directory / results / model / "summary.csv") for model in config["models"]]
-            named = [f"{model} {score}" for model, score in zip(config["models"], scores, strict=True) if score]
-            lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {', '.join(named)}."] if named else []
+            summaries = {model: self.directory / results / model / "summary.csv" for model in config["models"]}
+            scores = {model: score for model, path in summaries.items() if (score := accuracy(path))}
+            named = ", ".join(f"{model} {score.text}" for model, score in scores.items())
+            lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {named}."] if named else []
+            doubtful = [f"{model} ({score.chance})" for model, score in scores.items() if not score.beats_chance]
+            if doubtful:
+                lines += [
+                    "Perhaps not better than always naming the most frequent class, whose accuracy stands in "
+                    f"parentheses: {', '.join(doubtful)}."
+                ]
             lines += [f"{results / 'report.html'} shows all of them on one page: open it in a browser."]
+        if final:
+            lines += [f"Each final model is in {results}/<model>/final, with a card and a zip of all that is needed."]
         if config["new_images"]:
             lines += [f"What each model says of the new images is in {results}/<model>/new_images.csv and .png."]
         old = leftovers(self.directory, results, config["models"], folds, pictures, config["vector_figures"])
@@ -178,8 +192,11 @@ def reason(directory: Path, own: str, has_written: bool, of_scheduler: Sequence[
         if texts[path]:
             return path, texts[path][-2:]
     if texts.get(own):
-        return own, [*texts[own][-2:], "it ended without an error; was it killed, for instance for want of memory?"]
-    return own, ["it ended before it wrote a line there; was it killed, for instance for want of memory?"]
+        return own, [
+            *texts[own][-2:],
+            f"it ended without an error; {KILLED}",
+        ]
+    return own, [f"it ended before it wrote a line there; {KILLED}"]
 
 
 def read_lines(path: Path) -> list[str]:
@@ -189,15 +206,26 @@ def read_lines(path: Path) -> list[str]:
     return []
 
 
-def accuracy(summary: Path) -> str:
-    """The accuracy that a summary.csv states, for a message; nothing where it states none."""
+class Score(NamedTuple):
+    """An accuracy for a message: with its interval if it has one; by chance; and whether it is surely above that."""
+
+    text: str
+    chance: str
+    beats_chance: bool
+
+
+def accuracy(summary: Path) -> Score | None:
+    """The accuracy that a summary.csv states; nothing where it states none."""
     try:
         with summary.open(encoding="utf-8", newline="") as file:
             row = next(row for row in csv.DictReader(file) if row["measure"] == "accuracy")
-            mean = f"{float(row['mean']):.3f}"
-            return f"{mean} ({float(row['low']):.3f} to {float(row['high']):.3f})" if row["low"] else mean
+        mean, chance = float(row["mean"]), float(row["chance"])
+        if not row["low"]:
+            return Score(f"{mean:.3f}", f"{chance:.3f}", mean > chance)
+        low, high = float(row["low"]), float(row["high"])
+        return Score(f"{mean:.3f} ({low:.3f} to {high:.3f})", f"{chance:.3f}", low > chance)
     except (OSError, ValueError, KeyError, StopIteration):
-        return ""
+        return None
 
 
 def leftovers(

@@ -1,9 +1,12 @@
 """The zip of a final model, and the example in it, which runs without this program."""
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,7 +34,12 @@ def answers(folder, image):
 @pytest.mark.parametrize("mirrored", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_example_predicts_by_keras_alone_what_the_program_predicts(tmp_path, mirrored):
     image = np.random.default_rng(0).integers(0, 256, (36, 32), np.uint8)
-    Image.fromarray(image).save(tmp_path / "face.png")
+    transparent = Image.fromarray(image).convert("LA")
+    transparent.putalpha(
+        Image.fromarray(np.where(np.arange(32) < 9, 0, 255)[np.newaxis].repeat(36, 0).astype(np.uint8))
+    )
+    transparent.save(tmp_path / "face.png")
+    image[:, :9] = 255  # The data readers lay transparent pixels over white.
     model = build_model("cnn", (36, 32, 1), 3, {"width": 0.0625})
     save_model(model, tmp_path / "model.keras")
     files = {"model.keras": (tmp_path / "model.keras").read_bytes(), "example.py": example_code(False).encode()}
@@ -42,6 +50,27 @@ def test_the_example_predicts_by_keras_alone_what_the_program_predicts(tmp_path,
     expected = predict(model, image[np.newaxis], np.arange(1), 1, mirrored)[0]
     said = answers(tmp_path / "mine-cnn", tmp_path / "face.png")
     assert said == pytest.approx(dict(zip(CLASSES, expected.tolist(), strict=True)), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["keras", "onnx"])
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [
+        (np.full((4, 4), 40_000, np.uint16), "8 bits for each channel expected, the mode I;16 found; convert it first"),
+        (None, "one image expected: python example.py face.png"),
+    ],
+    ids=["16 bits", "no image"],
+)
+def test_the_example_refuses_what_it_would_convert_in_another_way(tmp_path, monkeypatch, kind, pixels, said):
+    (tmp_path / "example.py").write_text(example_code(kind == "onnx"), encoding="utf-8")
+    (tmp_path / "model.json").write_bytes(model_description(CLASSES, (36, 32), False))
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace())
+    arguments = [] if pixels is None else [str(tmp_path / "face.png")]
+    if arguments:
+        Image.fromarray(pixels).save(arguments[0])
+    monkeypatch.setattr(sys, "argv", ["example.py", *arguments])
+    with pytest.raises(SystemExit, match=re.escape(said)):
+        runpy.run_path(str(tmp_path / "example.py"))
 
 
 def test_equal_files_give_equal_bytes_whenever_they_are_packed(tmp_path, monkeypatch):

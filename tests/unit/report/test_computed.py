@@ -28,7 +28,7 @@ def test_the_headline_states_the_numbers_of_the_files(experiment):
     design, outcome, conditions = headline(experiment)
     assert design == (
         '2 models were trained to tell 3 classes apart: calm & "cool", it\'s; alert(1) and sad. The data are 30 images '
-        "of my set.zip. Each of them was trained 2 times, each time on the other one of 2 folds, and validated on the "
+        "of my set.zip. Each model was trained 2 times, each time on the other one of 2 folds, and validated on the "
         "one that was left out. So each image was predicted once, by a model that was not trained on it."
     )
     assert outcome == (
@@ -40,6 +40,20 @@ def test_the_headline_states_the_numbers_of_the_files(experiment):
         "All was computed in float32, with TensorFlow 2.21.0, Keras 3.15.1, NumPy 2.4.6 and the kernels of oneDNN, "
         "from the seed 7. The epochs of all folds together took 6 minutes; several folds may train at a time."
     )
+
+
+@pytest.mark.parametrize(
+    ("chance", "sentence"),
+    [
+        ("0.3", "the most frequent class would give 0.300. By more than chance"),
+        ("0.31", "would give 0.310. It is not sure that fc can do better than that. By more than chance"),
+        ("0.75", "would give 0.750. It is not sure that cnn and fc can do better than that. By more than chance"),
+    ],
+)
+def test_models_that_may_be_no_better_than_chance_are_named(experiment, chance, sentence):
+    for model in ("cnn", "fc"):
+        change(experiment, f"{model}/summary.csv", lambda table: table.assign(chance=chance))
+    assert sentence in headline(experiment)[1]
 
 
 @pytest.mark.parametrize(

@@ -125,10 +125,11 @@ def persons(fold, tmp_path, monkeypatch):
     fold.params.excluded = "digest"
 
     def leaving_out(rows):
-        early_stopping = {"enabled": True, "fraction": 0.3}
         fold.params.definition = {
-            "early_stopping": early_stopping, "exclude_from_training": "list.csv" if rows else None
-        }  # fmt: skip
+            "batch_size": 2,
+            "early_stopping": {"enabled": True, "fraction": 0.3},
+            "exclude_from_training": "list.csv" if rows else None,
+        }
         monkeypatch.setattr(job, "excluded_rows", lambda *_: rows)
         return fold
 
@@ -142,6 +143,15 @@ def test_early_stopping_sets_whole_groups_of_the_folds_aside(persons, left_out):
     assert list(task.validation) == list(NUMBERS[PERSON % 3 == 0])
     assert len(set(PERSON[task.inner_validation])) == 2
     assert not set(PERSON[task.inner_validation]) & set(PERSON[task.training])
+
+
+@pytest.mark.parametrize(("batch_size", "warned"), [(6, False), (7, True)])
+def test_an_epoch_of_few_batches_is_a_warning(persons, caplog, batch_size, warned):
+    final = persons([])
+    final.params.definition |= {"batch_size": batch_size, "early_stopping": {"enabled": False}}
+    read_task(final, FINAL, 7, "cnn final model", None)
+    said = "cnn final model: its 24 training images make few batches of 7; set a smaller batch_size"
+    assert caplog.messages == [said] * warned
 
 
 @pytest.mark.parametrize("left_out", [[], [4, 5]], ids=["all rows", "some left out"])

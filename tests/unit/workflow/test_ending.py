@@ -54,7 +54,7 @@ def test_a_job_that_was_killed_is_told_as_such(tmp_path):
     assert "killed" in reason(tmp_path, "missing.log", True, [])[1][-1]
 
 
-KILLED = "it ended before it wrote a line there; was it killed, for instance for want of memory?"
+KILLED = f"it ended before it wrote a line there; {ending.KILLED}"
 
 
 @pytest.mark.parametrize(
