@@ -87,7 +87,9 @@ onsuccess:
     status.stop()
     remove_recorded(config["directory"], config["experiment"])
     asked = set(workflow.dag_settings.targets)
-    ending.tell_results(config, FOLDS, layer_pictures(), complete=not asked or "all" in asked, final="final" in asked)
+    ending.tell_results(
+        config, FOLDS, layer_pictures(), complete=not asked or "all" in asked, final="final" in asked
+    )
 
 
 # After an error Snakemake may not have recorded some folds. Its marks tell which, but only if they are files.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+from scipy import ndimage, special
 
 from fercv.data.tables import SALIENCY_CHECKS
 from fercv.nets.models import predict
@@ -371,8 +371,8 @@ def check_folds(method: str, heats: np.ndarray) -> tuple[np.ndarray, list[Values
 def summarize(rows: Sequence[Values]) -> pd.DataFrame:
     """The table M/saliency_checks.csv: mean and 95 % interval of each quantity over the images.
 
-    Rows of one quantity may come in several parts, those of several folds. The interval is that of the normal
-    distribution, and missing with one image.
+    Rows of one quantity may come in several parts, those of several folds. The interval is Student's, and missing with
+    one image.
     """
     parts = {}
     for row in rows:
@@ -385,5 +385,5 @@ def summarize(rows: Sequence[Values]) -> pd.DataFrame:
 
 def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float, int]:
     number, mean = len(values), float(values.mean())
-    reach = 1.96 * float(values.std(ddof=1)) / number**0.5 if number > 1 else np.nan
+    reach = float(special.stdtrit(number - 1, 0.975) * values.std(ddof=1) / number**0.5) if number > 1 else np.nan
     return mean, mean - reach, mean + reach, number

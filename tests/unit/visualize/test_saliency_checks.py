@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from fercv.data.preprocessing import standardize
 from fercv.data.tables import SALIENCY_CHECKS, read_table, write_table
@@ -196,8 +197,8 @@ def test_the_table_has_means_and_intervals_over_all_folds(tmp_path):
     table = summarize([*rows, Values("grad_cam", "folds", "rank_correlation", "", np.array([0.5]))])
     assert table["value"].tolist() == [0.4, 0.5]
     assert table["images"].tolist() == [5, 1]
-    reach = 1.96 * np.std([1, 0, 0, 0, 1], ddof=1) / 5**0.5
-    assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([0.4 - reach, 0.4 + reach])
+    expected = stats.t(4, 0.4, stats.sem([1, 0, 0, 0, 1])).interval(0.95)
+    assert table.loc[0, ["low", "high"]].tolist() == pytest.approx(list(expected))
     assert table.loc[1, ["low", "high"]].isna().all()
     write_table(table, tmp_path / "checks.csv")
     assert read_table(tmp_path / "checks.csv", SALIENCY_CHECKS).equals(table)
