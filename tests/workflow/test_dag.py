@@ -253,6 +253,7 @@ def test_a_mistyped_target_is_refused_before_any_job(workflow, target):
         ({"seed": -1}, r"^\S+overlay.yaml: seed is -1, expected .*4294967295"),
         ({"folds": {"nubmer": 5}}, r"folds.nubmer is unknown; did you mean 'number'"),
         ({"models": ["cmn"]}, r"models is 'cmn'.*did you mean 'cnn'"),
+        ({"data": {"source": "mine"}}, r"^\S+overlay.yaml, which leaves it to config.yaml: experiment is 'demo', but"),
         ({"experiment": "mine", "scale": "full", "data": {"source": "nowhere.csv"}}, r"'nowhere.csv'"),
         ({"definitions": {"cnn": {"exclude_from_training": "nowhere.csv"}}}, r"^nowhere.csv: no such file under"),
         (

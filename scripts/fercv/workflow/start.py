@@ -51,10 +51,11 @@ def prepare(config: dict, workflow) -> tuple[dict, list[str]]:
         # Snakemake has read these files already. It reads them only once if they are pipes.
         for file in filter(Path.is_file, map(Path, workflow.overwrite_configfiles)):
             check_syntax(file)
-        given = workflow.config_settings
+        given, own_files = workflow.config_settings, list(map(str, workflow.overwrite_configfiles))
         config = complete_config(
             config,
-            [*workflow.configfiles, *map(str, workflow.overwrite_configfiles)],
+            # Snakemake lists the user's own files first, and lays them over config.yaml nevertheless.
+            [*(file for file in map(str, workflow.configfiles) if file not in own_files), *own_files],
             # A scale that the command line chooses is meant for the definitions of the files, too.
             own={} if "scale" in given.config else given.overwrite_config,
         )
