@@ -26,7 +26,8 @@ def main(snakemake):
     for kind, (heading, what, number) in SHOWN.items():
         found = findings[findings["kind"] == kind]
         groups = [group_of(finding, images, labels) for finding in found.head(number).itertuples()]
-        sections[f"{heading}: {len(found):,} {what}" if groups else heading] = groups
+        first = f", {number} of them shown" if len(found) > number else ""
+        sections[f"{heading}: {len(found):,} {what}{first}" if groups else heading] = groups
     height, width = images.shape[1:]
     save_figure(audit_figure(sections, f"Audit of {len(images):,} images", height / width), *snakemake.output)
 

@@ -208,7 +208,7 @@ def means_figure(faces, means, methods, class_names, counts, title):
                 bar.set_axis_off()
             else:
                 # 1 is what every pixel would have if all had the same.
-                ticks = (0, 1, top) if top > 1.2 else (0, top)
+                ticks = (0, 1, top) if 1.2 < top < 12 else (0, top)
                 _draw_bar(figure, bar, HEAT_MAP, (0, top), "", ticks, "vertical")
     set_figure_note(figure, "All correctly classified validation images of all folds. A row has one scale.")
     set_heading(figure, title)

@@ -203,7 +203,8 @@ def key_figures(experiment: Experiment) -> TableView:
         rows.append(row)
     text = (
         "Accuracy, balanced accuracy and log loss are means over the folds; F1 and calibration error are those of the "
-        "predictions of all folds together."
+        "predictions of all folds together. Only the intervals of the former count in that another training would give "
+        "other models, so they are wider."
     )
     if "held_out" in " ".join(experiment.files):
         text += " The last columns are the accuracies on the held-out images, of all folds' models together."
