@@ -2,6 +2,9 @@
 
 Several folds train at a time, each in a process of its own, perhaps on other machines. So none of them speaks itself:
 Snakemake's main process reads their files of progress, and says in one line how far they all are.
+
+The package snakemake-logger-plugin-rich (0.5) was tried instead. It knows jobs, but no epochs, it writes no lines where
+there is no terminal, and `--logger rich TARGET` takes the target for one of its own arguments.
 """
 
 import atexit
