@@ -14,9 +14,10 @@ from fercv.figures.intervals import (
     Series,
     difference_legend,
     draw_interval,
+    interval_handle,
     is_real,
     p_value_in_words,
-    write_value,
+    write_right_of,
 )
 
 # As in the picture of the accuracy over the epochs.
@@ -77,9 +78,8 @@ def _draw_rows(axes, tables, series, tested=False):
         for number, one in enumerate(series):
             height, row = place + STEP * (number - 1), rows.loc[one.column]
             draw_interval(axes, row, height, one, certain=not tested or is_real(row["p_adjusted"]))
-            end = row["mean"] if math.isnan(row["high"]) else row["high"]
             text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" if tested else f"{row['mean']:.3f}"
-            write_value(axes, (end, height), text, one.colour, (6, 0), va="center")
+            write_right_of(axes, row, height, text, one.colour)
     axes.set_ylim(len(tables) - 0.45, -0.55)
     axes.grid(axis="x")
     axes.margins(x=0.08)
@@ -115,10 +115,7 @@ def _settings(levels):
 
 
 def _handles(series, prefix):
-    return [
-        Line2D([], [], color=colour, lw=2.4, marker=marker, ms=6, mec="white", label=f"{prefix}{name}, 95% interval")
-        for _, name, colour, marker, _ in series
-    ]
+    return [interval_handle(one, f"{prefix}{one.name}, 95% interval") for one in series]
 
 
 @style.context(STYLE)

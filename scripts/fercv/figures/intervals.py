@@ -51,21 +51,21 @@ def write_value(axes, place, text, colour, offset, **alignment):
     axes.annotate(text, place, offset, textcoords="offset points", **font, **alignment)
 
 
+def write_right_of(axes, row, position, text, colour):
+    """Write a text to the right of what `draw_interval` draws of a row."""
+    end = row["mean"] if math.isnan(row["high"]) else row["high"]
+    write_value(axes, (end, position), text, colour, (6, 0), ha="left", va="center")
+
+
+def interval_handle(series, text):
+    """What the legend says of the marker and the line that `draw_interval` draws."""
+    marker = {"marker": series.marker, "ms": MARKER_SIZES[series.marker], "mec": "white"}
+    return Line2D([], [], color=series.colour, lw=2.4, label=text, **marker)
+
+
 def measure_handles(text):
     """What the legend says of the marker and the line of each measure."""
-    return [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            lw=2.4,
-            marker=marker,
-            ms=MARKER_SIZES[marker],
-            mec="white",
-            label=f"{name.lower()}: {text}",
-        )
-        for _, name, colour, marker, _ in MEASURES
-    ]
+    return [interval_handle(series, f"{series.name.lower()}: {text}") for series in MEASURES]
 
 
 def is_real(p_adjusted):

@@ -1,14 +1,11 @@
 """The picture of what leaks are worth: the accuracy on grouped folds, on random ones, and the difference."""
 
-import math
-
 from matplotlib import style
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import BLUE, INK, STYLE, VERMILLION, WIDTH, label, set_heading
-from fercv.figures.intervals import Series, draw_interval, write_value
+from fercv.figures.intervals import Series, draw_interval, interval_handle, write_right_of
 
 # How each assignment is drawn, and its place beside the middle of the row.
 ASSIGNMENTS = {
@@ -52,10 +49,7 @@ def leakage_figure(table):
         axes.grid(axis="x")
         axes.margins(x=0.25)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    handles = [
-        Line2D([], [], color=colour, marker=marker, lw=2.4, ms=6, mec="white", label=f"{name}, 95 % interval")
-        for (_, name, colour, marker, _), _ in ASSIGNMENTS.values()
-    ]
+    handles = [interval_handle(series, f"{series.name}, 95 % interval") for series, _ in ASSIGNMENTS.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     set_heading(figure, "The same models on grouped and on random folds")
     return figure
@@ -64,7 +58,6 @@ def leakage_figure(table):
 def _draw(axes, position, row, form):
     """Draw a value and its interval, and write the value beside it."""
     series, offset = ASSIGNMENTS[row["assignment"]]
-    draw_interval(axes, row | {"mean": row["value"]}, position + offset, series)
-    end = row["value"] if math.isnan(row["high"]) else row["high"]
-    text = form.format(row["value"])
-    write_value(axes, (end, position + offset), text, series.colour, (6, 0), ha="left", va="center")
+    row = row | {"mean": row["value"]}
+    draw_interval(axes, row, position + offset, series)
+    write_right_of(axes, row, position + offset, form.format(row["value"]), series.colour)

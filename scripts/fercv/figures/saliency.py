@@ -276,9 +276,8 @@ def _how_to_read(checks):
         "Passed: better than every reference, grey or black, by a mean difference whose 95 % interval leaves out zero. "
         "Beats chance: better than random pixels, but not than pixels from the centre outwards. Failed: neither. Below "
         "a verdict is the difference that decides it; the arrow says which side is good. Each image is compared with "
-        "itself, so a difference can count "
-        "although the lines overlap. Shuffled weights fail if the rank correlation at the end of the line exceeds that "
-        "between the real maps of different images. Lines are 95 % intervals. "
+        "itself, so a difference can count although the lines overlap. Shuffled weights fail if the rank correlation "
+        "at the end of the line exceeds that between the real maps of different images. Lines are 95 % intervals. "
         f"Images: {number['randomization']} with shuffled weights, {number['folds']} for the folds, "
         f"{number['masking']} for the others."
     )
