@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-FC = {"models": ["fc"], "scales": {"tiny": {"definitions": {"fc": {"epochs": 2000}}}}}
+FC = {"models": ["fc"], "scales": {"tiny": {"definitions": {"fc": {"epochs": 2000, "batch_size": 16}}}}}
 LINE = re.compile(
     r"fc: 0 of 2 folds done(, fold 0[01] in epoch \d+/2000){1,2}"
     r"(; training ends in about [\d.]+ (s|min|h|days), at (\w{3} )?\d\d:\d\d)?"
