@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from fercv.evaluate.chance import beats_chance
+
 
 def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Count true against predicted classes.
@@ -140,8 +142,7 @@ def describe_weakness(counts: np.ndarray, class_names: Sequence[str], accuracy: 
     """Say in words whether a model names nearly one class only, or whether its accuracy may be that of chance.
 
     A model names nearly one class if it gives all others less than 5 % of the images, and less than a quarter of those
-    that are theirs. Its accuracy may be that of chance if the interval does not lie above chance. But two or three
-    folds give very wide intervals, so a mean of more than 4 binomial standard errors above chance is not doubted.
+    that are theirs. When its accuracy may be that of chance, `fercv.evaluate.chance.beats_chance` says.
 
     Args:
         counts: int (k, k), the confusion counts pooled over the folds, one row per true class.
@@ -159,12 +160,11 @@ def describe_weakness(counts: np.ndarray, class_names: Sequence[str], accuracy: 
         found.append(
             f"{predicted[named]} of {total} images are predicted as {class_names[named]}, and {support[named]} are"
         )
-    no_interval, chance = np.isnan(accuracy["low"]), accuracy["chance"]
-    far_above = accuracy["mean"] > chance + 4 * np.sqrt(chance * (1 - chance) / total)
-    if not far_above and (accuracy["mean"] if no_interval else accuracy["low"]) <= chance:
-        interval = "" if no_interval else f" (95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f})"
+    mean, low, high, chance = (accuracy[name] for name in ("mean", "low", "high", "chance"))
+    if not beats_chance(mean, low, chance, total):
+        interval = "" if np.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})"
         found.append(
-            f"the accuracy of {accuracy['mean']:.3f}{interval} is not beyond doubt above {chance:.3f}, "
+            f"the accuracy of {mean:.3f}{interval} is not beyond doubt above {chance:.3f}, "
             f"which always naming {class_names[frequent]} gives"
         )
     return "; ".join(found)

@@ -29,6 +29,7 @@ from fercv.data.tables import (
     read_table,
     refuse_file,
 )
+from fercv.evaluate.chance import beats_chance
 from fercv.report.tables import TableView, table_view
 from fercv.visualize.methods import METHODS
 from fercv.visualize.verdicts import verdict
@@ -99,9 +100,8 @@ def _accuracies(experiment: Experiment) -> str:
     named = [f"{rows[model]['mean']:.3f}{_interval(rows[model])} for {model}" for model in best[:MOST_NAMED]]
     others = f" The other {len(best) - MOST_NAMED} models have less." if len(best) > MOST_NAMED else ""
     with_interval = ", with its 95 % interval," if any(map(_interval, rows.values())) else ""
-    # Without an interval, the mean itself has to do.
-    lowest = {model: row["mean"] if pd.isna(row["low"]) else row["low"] for model, row in rows.items()}
-    doubtful = [model for model in best if lowest[model] <= rows[model]["chance"]]
+    images = {model: table["n"].sum() for model, table in experiment.of_models("metrics.csv", METRICS).items()}
+    doubtful = [model for model in best if not beats_chance(*rows[model][["mean", "low", "chance"]], images[model])]
     doubts = f" It is not sure that {listed(doubtful)} can do better than that." if doubtful else ""
     return (
         f"The mean accuracy over the folds{with_interval} is {listed(named)}.{others} Always naming the most frequent "

@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import csv
 import logging
+import math
 import re
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fercv.data.sources import file_stamps
+from fercv.evaluate.chance import beats_chance
 
 LONGEST = 10  # failures or leftovers that are listed
 KILLED = "was it killed, for instance for want of memory? Give the same command again to go on"
@@ -97,8 +99,8 @@ class Ending:
         results = Path("results", config["experiment"])
         lines = [f"The results are in {results}."]
         if complete:
-            summaries = {model: self.directory / results / model / "summary.csv" for model in config["models"]}
-            scores = {model: score for model, path in summaries.items() if (score := accuracy(path))}
+            folders = {model: self.directory / results / model for model in config["models"]}
+            scores = {model: score for model, folder in folders.items() if (score := accuracy(folder))}
             named = ", ".join(f"{model} {score.text}" for model, score in scores.items())
             lines += [f"Accuracy over {len(folds)} folds, with its 95 % interval: {named}."] if named else []
             doubtful = [f"{model} ({score.chance})" for model, score in scores.items() if not score.beats_chance]
@@ -214,18 +216,20 @@ class Score(NamedTuple):
     beats_chance: bool
 
 
-def accuracy(summary: Path) -> Score | None:
-    """The accuracy that a summary.csv states; nothing where it states none."""
+def accuracy(folder: Path) -> Score | None:
+    """The accuracy that the tables in a model's folder state; nothing where they state none."""
+    rows = []
     try:
-        with summary.open(encoding="utf-8", newline="") as file:
-            row = next(row for row in csv.DictReader(file) if row["measure"] == "accuracy")
-        mean, chance = float(row["mean"]), float(row["chance"])
-        if not row["low"]:
-            return Score(f"{mean:.3f}", f"{chance:.3f}", mean > chance)
-        low, high = float(row["low"]), float(row["high"])
-        return Score(f"{mean:.3f} ({low:.3f} to {high:.3f})", f"{chance:.3f}", low > chance)
+        for name in ("summary.csv", "pooled_metrics.csv"):
+            with (folder / name).open(encoding="utf-8", newline="") as file:
+                rows += [next(row for row in csv.DictReader(file) if row["measure"] == "accuracy")]
+        summary, pooled = rows
+        mean, low, high, chance = (float(summary[name] or "nan") for name in ("mean", "low", "high", "chance"))
+        beats = beats_chance(mean, low, chance, images=int(pooled["rows"]))
     except (OSError, ValueError, KeyError, StopIteration):
         return None
+    interval = "" if math.isnan(low) else f" ({low:.3f} to {high:.3f})"
+    return Score(f"{mean:.3f}{interval}", f"{chance:.3f}", beats)
 
 
 def leftovers(

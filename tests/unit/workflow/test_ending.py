@@ -169,3 +169,25 @@ def test_vector_graphics_that_are_no_longer_asked_for_are_leftovers(tmp_path, se
     # A file that is no vector graphic of a picture is the user's own.
     others = ["cnn/filters_b.1.png", "old"]
     assert sorted(found) == sorted(f"results/mine/{name}" for name in [*expected, *others])
+
+
+@pytest.mark.parametrize(
+    ("summary", "score"),
+    [
+        ("0.75,0.6,0.85,0.5", ("0.750 (0.600 to 0.850)", "0.500", True)),
+        # Three folds give a wide interval. With 64 images and a chance of 1/2, four standard errors are 1/4.
+        ("0.76,0.1,0.99,0.5", ("0.760 (0.100 to 0.990)", "0.500", True)),
+        ("0.75,0.1,0.99,0.5", ("0.750 (0.100 to 0.990)", "0.500", False)),
+        ("0.5,,,0.5", ("0.500", "0.500", False)),
+        ("0.51,,,0.5", ("0.510", "0.500", True)),
+    ],
+)
+def test_an_accuracy_is_told_with_its_interval_and_doubted_where_it_may_be_chance(tmp_path, summary, score):
+    (tmp_path / "summary.csv").write_text(f"measure,mean,low,high,chance\naccuracy,{summary}\n", encoding="utf-8")
+    pooled = "measure,value,low,high,chance,rows,groups\naccuracy,0.7,0.4,0.8,0.5,64,64\n"
+    (tmp_path / "pooled_metrics.csv").write_text(pooled, encoding="utf-8")
+    assert ending.accuracy(tmp_path) == score
+
+
+def test_no_accuracy_is_told_of_a_model_without_tables(tmp_path):
+    assert ending.accuracy(tmp_path) is None
