@@ -88,6 +88,11 @@ def test_the_findings_have_the_curves_of_the_files():
         assert f"| {' | '.join(cells)} |" in lines
 
 
+def interval(row, form):
+    """A mean with its interval."""
+    return f"{row['mean']:{form}} ({row['low']:{form}} to {row['high']:{form}})"
+
+
 def leakage():
     """A row for each kind of images."""
     table = read("leakage", "leakage.csv").set_index(["images", "assignment"])
@@ -108,14 +113,8 @@ def dropout():
     """A row for each rate."""
     table = read("fc-dropout", "factors.csv").set_index(["dropout", "measure"])
     for rate in table.index.unique("dropout"):
-        rows = [table.loc[rate, measure] for measure in ("clean_training", "validation")]
-        cells = [f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})" for row in rows]
+        cells = [interval(table.loc[rate, measure], ".3f") for measure in ("clean_training", "validation")]
         yield f"| {rate:g} | {' | '.join(cells)} |"
-
-
-def interval(row, form):
-    """A mean with its interval."""
-    return f"{row['mean']:{form}} ({row['low']:{form}} to {row['high']:{form}})"
 
 
 def ablation():
