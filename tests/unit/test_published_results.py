@@ -94,27 +94,24 @@ def interval(row, form):
 
 
 def leakage():
-    """A row for each kind of images."""
-    table = read("leakage", "leakage.csv").set_index(["images", "assignment"])
+    """A row for each kind of images, of each net."""
     names = {"all": "all {}", "with_copies": "{} with a copy", "without_copies": "{} without a copy"}
-    for images, name in names.items():
-        rows = table.loc[images]
-        cells = [
-            f"{row['value']:{form}} ({row['low']:{form}} to {row['high']:{form}})"
-            for row, form in zip(
-                (rows.loc[kind] for kind in ("grouped", "random", "difference")), (".3f", ".3f", "+.3f"), strict=True
-            )
-        ]
+    table = read("leakage", "leakage.csv").rename(columns={"value": "mean"})
+    assert list(table["model"].unique()) == ["cnn_grouped", "fc_grouped"]
+    for (_, images), rows in table.groupby(["model", "images"]):
+        kinds = rows.set_index("assignment")
+        forms = {"grouped": ".3f", "random": ".3f", "difference": "+.3f"}
+        cells = [interval(kinds.loc[kind], form) for kind, form in forms.items()]
         number = rows["rows"].iloc[0]
-        yield f"| {name.format(f'{number:,}')} | {' | '.join(cells)} |"
+        yield f"| {names[images].format(f'{number:,}')} | {' | '.join(cells)} |"
 
 
 def dropout():
-    """A row for each rate."""
-    table = read("fc-dropout", "factors.csv").set_index(["dropout", "measure"])
-    for rate in table.index.unique("dropout"):
-        cells = [interval(table.loc[rate, measure], ".3f") for measure in ("clean_training", "validation")]
-        yield f"| {rate:g} | {' | '.join(cells)} |"
+    """A row for each model."""
+    for model, rows in read("fc-dropout", "factors.csv").groupby("model", sort=False):
+        measures = rows.set_index("measure")
+        cells = [interval(measures.loc[measure], ".3f") for measure in ("clean_training", "validation")]
+        yield f"| {'the cnn' if model == 'cnn' else format(rows['dropout'].iloc[0], 'g')} | {' | '.join(cells)} |"
 
 
 def ablation():
