@@ -124,7 +124,7 @@ def ablation():
         difference = interval(measures.loc["validation_minus_training"], "+.3f")
         yield f"| {' | '.join([*words, *means, difference])} |"
     effects = read("ablation", "factor_effects.csv").set_index(["factor", "measure"])
-    for factor in settings:
+    for factor in [*settings, "batch normalization × augmentation"]:  # noqa: RUF001
         measures = ("validation", "validation_minus_training", "validation_minus_clean_training")
         cells = [interval(effects.loc[factor, measure], "+.3f") for measure in measures]
         yield f"| {factor}{' of 0.3' * (factor == 'dropout')} | {' | '.join(cells)} |"
@@ -184,6 +184,12 @@ def test_the_findings_say_where_validation_is_above_training_in_the_ablation():
         assert all((fold > 0).all() for fold in above[model])
     for model in ("cnn_nd", "cnn_n", "cnn_d", "cnn_plain"):
         assert means[model].iloc[-1] < 0
+    last = {model: mean.iloc[-1] for model, mean in means.items()}
+    with_augmentation = [(last[one] + last[other]) / 2 for one, other in (("cnn_nad", "cnn_na"), ("cnn_ad", "cnn_a"))]
+    without = [(last[one] + last[other]) / 2 for one, other in (("cnn_nd", "cnn_n"), ("cnn_d", "cnn_plain"))]
+    assert [round(float(mean), 3) for mean in with_augmentation] == [0.022, 0.026]
+    gained = [round(float(one - other), 3) for one, other in zip(with_augmentation, without, strict=True)]
+    assert [*gained, round(float(without[0] - without[1]), 3)] == [0.176, 0.047, -0.133]
     first = {model: round(float(mean.iloc[0]), 3) for model, mean in means.items()}
     normalized = [first[model] for model in ("cnn_nad", "cnn_na", "cnn_nd", "cnn_n")]
     others = [first[model] for model in ("cnn_ad", "cnn_a", "cnn_d", "cnn_plain")]

@@ -280,8 +280,9 @@ FACTORS = {
     "high": NUMBER,
     "folds": COUNT,
 }
-# E/factor_effects.csv, one row for each architecture, factor of two levels, and measure. `pairs` counts the pairs of
-# models that differ in the factor alone. `p_adjusted` is adjusted for all rows. It may have no rows.
+# E/factor_effects.csv, one row for each architecture, factor of two levels, and measure, then one for each interaction
+# of two such factors, whose `before` and `after` are empty. `pairs` counts the pairs of models that differ in
+# the (first) factor alone. `p_adjusted` is adjusted for all rows. It may have no rows.
 FACTOR_EFFECTS = {
     "architecture": TEXT,
     "factor": TEXT,

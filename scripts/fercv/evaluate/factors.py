@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ import pandas as pd
 from fercv.data.tables import FACTOR_EFFECTS, FACTORS
 from fercv.evaluate.intervals import corrected_interval, holm
 
+# Between the names of two factors whose interaction a row is.
+TIMES = " \N{MULTIPLICATION SIGN} "
 # The accuracies that history.csv has of an epoch, and how far validation lies above training.
 MEASURES = {
     "validation": lambda last: last["val_accuracy"],
@@ -70,10 +72,12 @@ def factor_table(last: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
 
 
 def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapping[str, str]) -> pd.DataFrame:
-    """The effect of each factor with two levels: the mean difference between models that differ in nothing else.
+    """The effect of each factor with two levels, and by how much more it changes a measure where another one is on.
 
-    In each fold the differences of all such pairs of models are averaged. So with all combinations of the factors, this
-    is the main effect of a factorial experiment. Its interval is that of the mean over the folds. The p-values are
+    An effect is the mean difference between models that differ in nothing else: in each fold the differences of all
+    such pairs of models are averaged. So with all combinations of the factors, this is the main effect of a factorial
+    experiment. The interaction of two factors is the effect of the first one where the second has its upper level,
+    minus that where it has its lower level. The intervals are those of the mean over the folds. The p-values are
     adjusted for all rows of the table, see `fercv.evaluate.intervals.holm`.
 
     Args:
@@ -82,20 +86,32 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
         architectures: the architecture of each model; models of different ones are not compared.
 
     Returns:
-        One row per architecture, factor and measure, with the columns FACTOR_EFFECTS. `before` is the lower one of the
-        two levels: false, or the smaller number.
+        One row per architecture, factor and measure, then one per interaction and measure, with the columns
+        FACTOR_EFFECTS. `before` is the lower one of the two levels: false, or the smaller number.
     """
     rows = []
     kinds = pd.Series(architectures).loc[levels.index]
+    two_levels = {}
     for (architecture, factor), pairs in matched_pairs(levels, kinds).items():
         of_architecture = levels[kinds == architecture]
         chosen = sorted(of_architecture[factor].unique(), key=value_of)
         if len(chosen) != 2:
             continue
+        two_levels.setdefault(architecture, {})[factor] = pairs
         differences = sum(last.loc[after] - last.loc[before] for before, after in pairs) / len(pairs)
         for measure, values in differences.items():
-            interval = _interval(values, measure, of_difference=True)
+            interval = _interval(values, measure, differences=1)
             rows.append((architecture, factor, *chosen, measure, *interval, np.nan, len(pairs), len(values)))
+    for architecture, pairs_of in two_levels.items():
+        for first, second in combinations(pairs_of, 2):
+            squares = matched_squares(pairs_of[first], levels, first, second)
+            if not squares:
+                continue
+            more = sum(last.loc[d] - last.loc[c] - last.loc[b] + last.loc[a] for a, b, c, d in squares) / len(squares)
+            name = f"{first}{TIMES}{second}"
+            for measure, values in more.items():
+                interval = _interval(values, measure, differences=2)
+                rows.append((architecture, name, "", "", measure, *interval, np.nan, 2 * len(squares), len(values)))
     effects = pd.DataFrame(rows, columns=list(FACTOR_EFFECTS))
     return effects.assign(p_adjusted=holm(effects["p_value"].to_numpy(dtype=np.float64)))
 
@@ -112,16 +128,36 @@ def matched_pairs(levels: pd.DataFrame, kinds: pd.Series) -> dict[tuple[str, str
     return pairs
 
 
+def matched_squares(
+    pairs: list[tuple[str, str]], levels: pd.DataFrame, first: str, second: str
+) -> list[tuple[str, str, str, str]]:
+    """Four models each that differ in two factors of two levels alone: neither raised, the first, the second, both.
+
+    Args:
+        pairs: the models that differ in the first factor alone, the lower level first.
+        levels: what `level_table` returns.
+        first: one factor.
+        second: the other one.
+    """
+    others = levels.columns.drop([first, second])
+    return [
+        (*lower, *upper)
+        for lower, upper in permutations(pairs, 2)
+        if value_of(levels.loc[lower[0], second]) < value_of(levels.loc[upper[0], second])
+        and (levels.loc[lower[0], others] == levels.loc[upper[0], others]).all()
+    ]
+
+
 def value_of(level: str) -> tuple[str, object]:
     """What a level is compared by: its value, as JSON says it, among those of its type."""
     value = json.loads(level)
     return type(value).__name__ if isinstance(value, bool | str) else "number", value
 
 
-def _interval(values: pd.Series, measure: str, of_difference: bool = False) -> tuple:
-    """The corrected interval of a measure over the folds. Accuracies lie from 0 to 1, and their differences from -1."""
+def _interval(values: pd.Series, measure: str, differences: int = 0) -> tuple:
+    """The corrected interval of a measure over the folds, or of its difference, or of a difference of differences."""
     lowest, highest = (-1.0, 1.0) if "minus" in measure else (0.0, 1.0)
-    if of_difference:
+    for _ in range(differences):
         lowest, highest = lowest - highest, highest - lowest
     return corrected_interval(values.to_numpy(), lowest, highest)
 

@@ -14,8 +14,10 @@ from fercv.figures.intervals import (
     difference_legend,
     draw_interval,
     is_real,
+    make_room_beside,
     measure_handles,
     p_value_in_words,
+    write_beside,
     write_value,
 )
 
@@ -82,12 +84,8 @@ def _draw_differences(axes, pairs, differences):
             chosen = (differences["model"] == model) & (differences["versus"] == versus)
             row = differences[chosen & (differences["measure"] == series.column)].iloc[0]
             draw_interval(axes, row, position + offset, series, certain=is_real(row["p_adjusted"]))
-            # The value stands on the side away from zero, so that the line at zero does not cross it.
-            side, end = (6, "high") if row["mean"] >= 0 else (-6, "low")
-            place = (row["mean"] if math.isnan(row[end]) else row[end], position + offset)
-            alignment = {"ha": "left" if side > 0 else "right", "va": "center"}
             text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}"
-            write_value(axes, place, text, series.colour, (side, 0), **alignment)
+            write_beside(axes, row, position + offset, text, series.colour)
     axes.set_yticks(
         range(len(pairs)), [f"{shortened(model, 22)}\nminus {shortened(versus, 22)}" for model, versus in pairs]
     )
@@ -96,10 +94,7 @@ def _draw_differences(axes, pairs, differences):
     axes.set_title("Paired differences over the same folds")
     axes.set_xlabel("Difference (right of zero: the model named first is better)")
     axes.grid(axis="x")
-    # Room for the values that stand beside the longest intervals.
-    left, right = axes.get_xlim()
-    room = 0.25 * (right - left)
-    axes.set_xlim(left - room * (differences["mean"] < 0).any(), right + room * (differences["mean"] >= 0).any())
+    make_room_beside(axes, differences["mean"], 0.25)
 
 
 def _comparison_legend(chance, interval):

@@ -16,7 +16,9 @@ from fercv.figures.intervals import (
     draw_interval,
     interval_handle,
     is_real,
+    make_room_beside,
     p_value_in_words,
+    write_beside,
     write_right_of,
 )
 
@@ -33,7 +35,7 @@ STEP = 0.22
 
 @style.context(STYLE)
 def effects_figure(factors, effects, names, title):
-    """The accuracies of each model beside its settings; below, what each setting does on average.
+    """The accuracies of each model beside its settings; below, what each setting does, and each two of them together.
 
     Args:
         factors: DataFrame with the columns model, measure, mean, low, high, and one for each factor: the setting, as
@@ -44,26 +46,32 @@ def effects_figure(factors, effects, names, title):
         title: heading of the figure.
     """
     models = list(dict.fromkeys(factors["model"]))
-    changed = effects.drop_duplicates(["architecture", "factor"])
-    heights = [0.65 * len(models) + 0.5] + ([0.62 * len(changed) + 0.5] if len(changed) else [])
+    alone = effects["before"] != ""
+    tested = [
+        ("What a setting changes, on average over models alike in all else", effects[alone]),
+        ("How much more the first setting changes where the second is on, or larger", effects[~alone]),
+    ]
+    tested = [(text, list(table.groupby(["architecture", "factor"], sort=False))) for text, table in tested]
+    tested = [(text, rows) for text, rows in tested if rows]
+    heights = [0.65 * len(models) + 0.5, *(0.62 * len(rows) + 0.5 for _, rows in tested)]
     figure = Figure(figsize=(WIDTH, sum(heights) + 2.0))
-    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    axes = figure.add_subplot(grid[0])
+    first, *others = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     settings = factors.drop_duplicates("model").set_index("model")[list(names)]
-    _draw_rows(axes, [factors[factors["model"] == model] for model in models], ACCURACIES)
-    _name_rows(axes, [f"{label(model, 34)}\n{wrapped(_settings(settings.loc[model]), 34)}" for model in models])
-    axes.set_title("Accuracy after the last epoch")
-    if len(changed):
-        axes = figure.add_subplot(grid[1])
-        rows = [table for _, table in effects.groupby(["architecture", "factor"], sort=False)]
-        _draw_rows(axes, rows, EFFECTS, tested=True)
-        _name_rows(axes, [_change(row, effects["architecture"].nunique() > 1) for _, row in changed.iterrows()])
+    _draw_rows(first, [factors[factors["model"] == model] for model in models], ACCURACIES)
+    _name_rows(first, [f"{label(model, 34)}\n{wrapped(_settings(settings.loc[model]), 34)}" for model in models])
+    first.set_title("Accuracy after the last epoch")
+    for axes, (text, rows) in zip(others, tested, strict=True):
+        _draw_rows(axes, [table for _, table in rows], EFFECTS, tested=True)
+        several = effects["architecture"].nunique() > 1
+        _name_rows(axes, [_change(table.iloc[0], several) for _, table in rows])
         axes.axvline(0, color=INK, lw=1.2, zorder=1)
-        axes.set_title("What a setting changes, on average over models alike in all else")
+        axes.set_title(text)
     handles = _handles(ACCURACIES, "")
-    if len(changed):
-        handles += [*_handles(EFFECTS, "change of "), *difference_legend()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2 if len(changed) else 1)
+    if tested:
+        # Each column of the legend is filled from top to bottom.
+        real, chance = difference_legend()
+        handles += [real, *_handles(EFFECTS, "change of "), chance]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2 if tested else 1)
     set_heading(figure, title)
     return figure
 
@@ -78,15 +86,18 @@ def _draw_rows(axes, tables, series, tested=False):
         for number, one in enumerate(series):
             height, row = place + STEP * (number - 1), rows.loc[one.column]
             draw_interval(axes, row, height, one, certain=not tested or is_real(row["p_adjusted"]))
-            text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}" if tested else f"{row['mean']:.3f}"
-            write_right_of(axes, row, height, text, one.colour)
+            if tested:
+                text = f"{row['mean']:+.3f}{p_value_in_words(row['p_adjusted'])}"
+                write_beside(axes, row, height, text, one.colour)
+            else:
+                write_right_of(axes, row, height, f"{row['mean']:.3f}", one.colour)
     axes.set_ylim(len(tables) - 0.45, -0.55)
     axes.grid(axis="x")
     axes.margins(x=0.08)
     if tested:
-        # Room for the p-value beside the longest interval.
-        left, right = axes.get_xlim()
-        axes.set_xlim(left, right + 0.12 * (right - left))
+        shown = [one.column for one in series]
+        means = [row["mean"] for table in tables for _, row in table.iterrows() if row["measure"] in shown]
+        make_room_beside(axes, np.array(means), 0.3)
 
 
 def _name_rows(axes, names):
@@ -95,8 +106,10 @@ def _name_rows(axes, names):
 
 
 def _change(row, with_architecture):
-    """What changes from which level to which, such as `dropout, 0 → 0.5`."""
+    """What changes from which level to which, such as `dropout, 0 → 0.5`, or which two settings interact."""
     of = f" of {row['architecture']}" if with_architecture else ""
+    if row["before"] == "":
+        return wrapped(row["factor"] + of, 34)
     return f"{label(row['factor'] + of, 30)}\n{_level(row['before'])} → {_level(row['after'])}"
 
 

@@ -57,6 +57,20 @@ def write_right_of(axes, row, position, text, colour):
     write_value(axes, (end, position), text, colour, (6, 0), ha="left", va="center")
 
 
+def write_beside(axes, row, position, text, colour):
+    """Write a text beside a difference, on the side away from zero, so that the line at zero does not cross it."""
+    side, end = (6, "high") if row["mean"] >= 0 else (-6, "low")
+    place = (row["mean"] if math.isnan(row[end]) else row[end], position)
+    write_value(axes, place, text, colour, (side, 0), ha="left" if side > 0 else "right", va="center")
+
+
+def make_room_beside(axes, means, share):
+    """Widen the axes by a share on each side on which `write_beside` has written."""
+    left, right = axes.get_xlim()
+    room = share * (right - left)
+    axes.set_xlim(left - room * bool((means < 0).any()), right + room * bool((means >= 0).any()))
+
+
 def interval_handle(series, text):
     """What the legend says of the marker and the line that `draw_interval` draws."""
     marker = {"marker": series.marker, "ms": MARKER_SIZES[series.marker], "mec": "white"}

@@ -116,12 +116,50 @@ def test_an_effect_has_the_interval_of_its_folds_in_the_range_of_differences(mea
         assert effect[["low", "high", "p_value"]].tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("measure", factors.MEASURES)
+def test_an_interaction_is_the_difference_of_two_effects_with_the_interval_of_its_folds(measure):
+    last = scattered()
+    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    interaction = effects.set_index(["factor", "measure"]).loc[(f"augmentation{factors.TIMES}dropout", measure)]
+    folds = last[measure].unstack("model")
+    values = (folds["both"] - folds["dropped"]) - (folds["moved"] - folds["plain"])
+    lowest, highest = RANGES[measure]
+    width = 2 * (highest - lowest)
+    assert interaction[["mean", "low", "high", "p_value"]].tolist() == pytest.approx(
+        [values.mean(), *expected_interval(values, -width, width)]
+    )
+    assert interaction[["before", "after", "pairs", "folds"]].tolist() == ["", "", 2, 3]
+
+
+def test_an_interaction_is_averaged_over_models_alike_in_the_other_settings():
+    """With a third factor, there are two squares of models for each two; a square that lacks a model does not count."""
+    levels = {f"{model}_{width}": level | {"width": width} for model, level in LEVELS.items() for width in (1, 2)}
+    validation = {
+        f"{model}_{width}": value + (0.1 if (model, width) == ("both", 2) else 0)
+        for model, value in VALIDATION.items()
+        for width in (1, 2)
+    }
+
+    def interaction(models):
+        last = last_epochs({model: validation[model] for model in models})
+        table = factors.level_table({model: levels[model] for model in models})
+        effects = factors.factor_effects(last, table, dict.fromkeys(models, "cnn"))
+        rows = effects[
+            (effects["factor"] == f"augmentation{factors.TIMES}dropout") & (effects["measure"] == "validation")
+        ]
+        return rows[["mean", "pairs"]].iloc[0].tolist()
+
+    assert interaction(levels) == pytest.approx([(0.04 + 0.14) / 2, 4])
+    assert interaction([model for model in levels if model != "plain_2"]) == pytest.approx([0.04, 2])
+
+
 def test_the_p_values_of_all_effects_are_adjusted_together():
     last = last_epochs()
     last += np.random.default_rng(0).normal(0, 0.01, last.shape)
     effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
-    assert len(effects) == 10
-    assert effects["p_adjusted"].min() == pytest.approx(10 * effects["p_value"].min())
+    # Two factors and their interaction, in five measures.
+    assert len(effects) == 15
+    assert effects["p_adjusted"].min() == pytest.approx(15 * effects["p_value"].min())
     np.testing.assert_array_equal(effects["p_adjusted"], holm(effects["p_value"].to_numpy()))
 
 

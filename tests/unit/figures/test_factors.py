@@ -52,8 +52,10 @@ def test_each_interval_is_drawn_in_the_row_of_its_model_or_setting():
     figure = effects_figure(factors, effects, ["augmentation", "dropout"], "Settings")
     models = factors[factors["measure"].isin(["training", "clean_training", "validation"])]
     rows_of_models = models.groupby("model", sort=False)
-    rows_of_effects = effects[effects["measure"].isin(SHOWN)].groupby("factor", sort=False)
-    for axes, groups in zip(figure.axes, (rows_of_models, rows_of_effects), strict=True):
+    shown = effects[effects["measure"].isin(SHOWN)]
+    effects_of = [shown[rows].groupby("factor", sort=False) for rows in (shown["before"] != "", shown["before"] == "")]
+    assert [len(rows) for rows in effects_of] == [2, 1]
+    for axes, groups in zip(figure.axes, (rows_of_models, *effects_of), strict=True):
         bottom, top = axes.get_ylim()
         # The line at zero runs from the bottom to the top.
         drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_ydata())) == 1]
