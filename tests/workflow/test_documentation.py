@@ -316,21 +316,25 @@ def test_the_example_of_results_predicts_with_the_models_of_all_folds(copies):
 def test_the_groups_of_two_labels_that_are_found_are_counted(tmp_path):
     count, _ = blocks("docs/labels.md", "python")
     (folder,) = set(re.findall(r"results/[\w-]+", count))
+    (model,) = re.findall(r', "(\w+)"\n', count)
     (tmp_path / folder / "data").mkdir(parents=True)
-    (tmp_path / folder / "cnn").mkdir()
+    (tmp_path / folder / model).mkdir()
     samples = pd.DataFrame(
-        # Of the groups 0, 1 and 2, each with two labels, the first is found twice, the last has one training image.
+        # Of the groups 0 to 3, each with two labels, the first is found; of the last two, one image is not trained on.
         {
-            "index": range(8),
-            "label": [0, 1, 2, 3, 4, 5, 6, 6],
-            "usage": ["Training"] * 5 + ["PublicTest"] + ["Training"] * 2,
-            "duplicate_group": [0, 0, 1, 1, 2, 2, 3, 3],
+            "index": range(10),
+            "label": [0, 1, 2, 3, 4, 5, 6, 0, 6, 6],
+            "usage": ["Training"] * 5 + ["PublicTest"] + ["Training"] * 4,
+            "duplicate_group": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4],
+            "excluded": [""] * 7 + ["held_out_twin"] + [""] * 2,
         }
     )
     samples.to_csv(tmp_path / folder / "data" / "samples.csv", index=False)
-    pd.DataFrame({"index": [0, 1, 4, 6]}).to_csv(tmp_path / folder / "cnn" / "label_issues.csv", index=False)
+    for name, rows in (("label_issues", [0, 4, 6, 8]), ("misclassified", [0, 1, 2, 4, 6, 8])):
+        pd.DataFrame({"index": rows}).to_csv(tmp_path / folder / model / f"{name}.csv", index=False)
     said = run([sys.executable, "-c", count], tmp_path)
-    assert said.strip() == f"4 of 7 labels; 1 of 2 groups, {2 * (1 - (3 / 7) ** 2):.1f} by chance"
+    # Two mistakes in the first group, one in the second.
+    assert said.strip() == f"4 of 6 mistakes; 1 of 2 groups, {1 - (2 / 6) ** 2 + 4 / 6:.1f} by chance"
 
 
 def test_a_model_without_the_suspicious_labels_is_compared_with_the_one_that_has_all(copies):

@@ -56,30 +56,40 @@ def perceptual_hashes(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return hashes.view(np.uint64)
 
 
-def near_pairs(hashes: np.ndarray, limit: int = NEAR, most: int = MOST_PAIRS) -> tuple[np.ndarray, np.ndarray]:
+def near_pairs(
+    hashes: np.ndarray, trained: np.ndarray, limit: int = NEAR, most: int = MOST_PAIRS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find all pairs of hashes that differ in few bits. Each pair is looked at, so none is missed.
 
     Args:
         hashes: uint64 (n, words).
+        trained: bool (n, folds): the folds that hold an image with this hash.
         limit: the largest number of bits (Hamming distance).
         most: how many pairs are returned, the nearest ones.
 
     Returns:
         The pairs: int64 (pairs, 3), the rows of both, the earlier one first, and their distance; the nearest first.
         How many pairs there are at each distance: int64 (limit + 1,).
+        bool (n, folds): the folds that hold an image with a near hash. All pairs count, also those not returned.
     """
-    pairs, counts = np.empty((0, 3), np.int64), np.zeros(limit + 1, np.int64)
+    pairs, counts, near = np.empty((0, 3), np.int64), np.zeros(limit + 1, np.int64), np.zeros_like(trained)
     for start in range(0, len(hashes), BLOCK):
         block, rest = hashes[start : start + BLOCK], hashes[start:]
         distances = np.zeros((len(block), len(rest)), np.uint16)
         for word in range(hashes.shape[1]):
             distances += np.bitwise_count(block[:, None, word] ^ rest[None, :, word])
-        first, second = np.nonzero(np.triu(distances <= limit, k=1))
+        is_near = np.triu(distances <= limit, k=1)
+        first, second = np.nonzero(is_near)
+        if len(first):
+            # Products of float32 are fast. They count the images, of which there are far fewer than 2 ** 24.
+            weights, folds = is_near.astype(np.float32), trained[start:].astype(np.float32)
+            near[start : start + BLOCK] |= weights @ folds > 0
+            near[start:] |= weights.T @ folds[: len(block)] > 0
         found = distances[first, second]
         counts += np.bincount(found, minlength=limit + 1)
         pairs = np.concatenate([pairs, np.stack([first + start, second + start, found], axis=1)])
         pairs = pairs[np.lexsort(pairs.T[[1, 0, 2]])[:most]]
-    return pairs, counts
+    return pairs, counts, near
 
 
 def expected_twins(groups: np.ndarray, folds: int) -> float:
@@ -105,24 +115,22 @@ def expected_twins(groups: np.ndarray, folds: int) -> float:
     return expected / number
 
 
-def seen_in_training(pairs: Sequence[Sequence[int]], members: dict[int, np.ndarray], folds: np.ndarray) -> np.ndarray:
+def seen_in_training(twins: np.ndarray, groups: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Which images have a twin among those on which the models that judge them are trained.
 
     Args:
-        pairs: pairs of groups whose images are twins; a group is paired with itself if its own images are.
-        members: {group: rows of its images}.
+        twins: bool (groups, folds): the folds that hold a twin of the group's images.
+        groups: int (n,): the group of each image.
         folds: int (n,): the fold that validates the image, NO_FOLD if it is held out or left out. All models judge an
             image in no fold.
 
     Returns:
         bool (n,).
     """
-    seen = np.zeros(len(folds), bool)
-    for pair in pairs:
-        for one, other in (pair, pair[::-1]):
-            rows, trained = members[one], folds[members[other]]
-            seen[rows] |= (folds[rows, None] != trained[trained != NO_FOLD]).any(axis=1)
-    return seen
+    others = twins[groups]
+    in_fold = np.flatnonzero(folds != NO_FOLD)
+    others[in_fold, folds[in_fold]] = False
+    return others.any(axis=1)
 
 
 def audit(
@@ -145,17 +153,21 @@ def audit(
     blank = blank_images(images)
     # Blank images that are left out are found as such. Others would be the largest group of duplicates.
     shown = np.flatnonzero(samples["excluded"] != "blank")
-    members = _members(samples["duplicate_group"].to_numpy(), shown)
+    groups = samples["duplicate_group"].to_numpy()
+    members = _members(groups, shown)
     # Of equal images, one that is used stands for all.
     left_out = (samples["excluded"] != "").to_numpy()
     ones = np.array([rows[left_out[rows].argmin()] for rows in members.values() if not blank[rows[0]]], np.int64)
-    pairs, counts = near_pairs(perceptual_hashes(images, ones))
+    trained = np.zeros((groups.max() + 1, len(fold_names)), bool)
+    trained[groups[folds["index"]], folds["fold"]] = True
+    near = np.zeros_like(trained)
+    pairs, counts, near[groups[ones]] = near_pairs(perceptual_hashes(images, ones), trained[groups[ones]])
     pairs = np.column_stack([ones[pairs[:, :2]], pairs[:, 2]])
 
     findings = _Findings(samples, fold_of, classes, fold_names)
     findings.count_classes()
     findings.count_left_out()
-    findings.count_leaks(members, pairs)
+    findings.count_leaks(trained, near)
     findings.count_pairs(counts)
     for rows in sorted((rows for rows in members.values() if len(rows) > 1), key=len, reverse=True):
         findings.tell_group(rows)
@@ -218,7 +230,7 @@ class _Findings:
                 text = f"{_images(count)} {'is' if count == 1 else 'are'} {text} ({setting})"
                 self.add("left_out", text, count, share=count / len(self.samples))
 
-    def count_leaks(self, members, pairs):
+    def count_leaks(self, trained, near):
         """How many validation and held-out images have a twin in training: exact ones, then near ones."""
         groups = self.samples["duplicate_group"].to_numpy()
         share = expected_twins(groups[self.training], len(self.fold_names))
@@ -227,9 +239,7 @@ class _Findings:
         judged = {("leak_of_folds", "", "validation"): self.training}
         for usage in dict.fromkeys(self.usages[self.held_out]):
             judged["leak_of_held_out", usage, usage] = self.held_out & (self.usages == usage)
-        equal = [(group, group) for group, rows in members.items() if len(rows) > 1]
-        exact = seen_in_training(equal, members, self.fold_of)
-        near = exact | seen_in_training(groups[pairs[:, :2]].tolist(), members, self.fold_of)
+        exact, near = (seen_in_training(twins, groups, self.fold_of) for twins in (trained, trained | near))
         for seen, copy, distance in ((exact, "exact copy", np.nan), (near, "exact or near copy", NEAR)):
             for (kind, usage, name), of_kind in judged.items():
                 count, total = int((seen & of_kind).sum()), int(of_kind.sum())

@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fercv.data.audit import NEAR, NO_FOLD, audit, expected_twins, near_pairs, perceptual_hashes, seen_in_training
+from fercv.data.audit import (
+    MOST_PAIRS,
+    NEAR,
+    NO_FOLD,
+    audit,
+    expected_twins,
+    near_pairs,
+    perceptual_hashes,
+    seen_in_training,
+)
 from fercv.data.faces import draw_faces
 from fercv.data.folds import assign_folds
 from fercv.data.left_out import blank_images, exclusions
@@ -155,6 +164,19 @@ def test_a_near_copy_in_another_fold_and_in_the_test_set(tmp_path, faces):
     assert leak(findings) == (0, 2) and leak(findings, "leak_of_held_out") == (0, 1)
 
 
+def test_the_frames_of_a_video_leak_also_where_there_are_more_pairs_than_the_table_lists(tmp_path, faces):
+    """Each frame resembles each other one, by different amounts. So the pairs of some frames are not listed."""
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, np.linspace(0.2, 3, 120)[:, None, None], (120, *faces.images.shape[1:]))
+    frames = np.clip(faces.images[0] + noise, 0, 255).round().astype(np.uint8)
+    folds = rng.permutation(np.arange(120) % 2).tolist()
+    findings = findings_of(tmp_path, frames, [0, 1] * 60, ["Training"] * 120, folds)
+    listed = of_kind(findings, "near_duplicates")
+    assert len(listed) == MOST_PAIRS < of_kind(findings, "near_duplicate_pairs")["samples"].sum()
+    assert len({row for pair in listed["indices"] for row in pair.split()}) < 120
+    assert leak(findings) == (0, 120)
+
+
 def test_of_equal_images_one_that_is_used_is_compared_with_others(tmp_path, faces):
     """The first image is left out, as its copy is held out."""
     face = faces.images[0]
@@ -194,7 +216,7 @@ def test_the_hash_tells_faces_apart_and_finds_each_again_after_jpeg(faces):
     """The faces' identities are known: no two of them are the same face."""
     images = faces.images[np.unique(faces.identities)]
     both = np.concatenate([images, [recompressed(image) for image in images]])
-    pairs, _ = near_pairs(perceptual_hashes(both, np.arange(len(both))))
+    pairs, *_ = near_pairs(perceptual_hashes(both, np.arange(len(both))), np.zeros((len(both), 0), bool))
     assert {(first, second) for first, second, _ in pairs.tolist()} == {
         (i, i + len(images)) for i in range(len(images))
     }
@@ -208,11 +230,17 @@ def test_no_near_pair_is_missed_and_the_nearest_come_first():
     bits = np.unpackbits(hashes.view(np.uint8), axis=1)
     distances = {(i, j): int((bits[i] != bits[j]).sum()) for i, j in itertools.combinations(range(600), 2)}
     expected = sorted((distance, *pair) for pair, distance in distances.items() if distance <= 24)
-    pairs, counts = near_pairs(hashes, limit=24)
+    trained = rng.random((600, 5)) < 0.3
+    pairs, counts, near = near_pairs(hashes, trained, limit=24)
     assert [(distance, first, second) for first, second, distance in pairs.tolist()] == expected
     assert counts.tolist() == np.bincount([distance for distance, *_ in expected], minlength=25).tolist()
-    nearest, all_counts = near_pairs(hashes, limit=24, most=7)
-    assert (nearest == pairs[:7]).all() and (all_counts == counts).all()
+    of_twins = np.zeros_like(trained)
+    for _, first, second in expected:
+        of_twins[first] |= trained[second]
+        of_twins[second] |= trained[first]
+    assert 0 < of_twins.sum() < of_twins.size and (near == of_twins).all()
+    nearest, all_counts, all_near = near_pairs(hashes, trained, limit=24, most=7)
+    assert (nearest == pairs[:7]).all() and (all_counts == counts).all() and (all_near == near).all()
 
 
 def test_the_expected_share_of_twins_is_that_of_all_ways_to_split():
@@ -241,16 +269,16 @@ def test_the_expected_share_fits_stratified_folds():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "members", "folds", "seen"),
+    ("twins", "groups", "folds", "seen"),
     [
         # The first image is judged by a model that was trained without its twin, which is in the same fold.
-        ([(0, 1)], {0: [0, 1], 1: [2]}, [0, 1, 0], [False, True, True]),
+        ([{0}, {0, 1}], [0, 0, 1], [0, 1, 0], [False, True, True]),
         # A twin in the same fold does not undo that another twin was trained on.
-        ([(0, 1), (0, 2)], {0: [0], 1: [1], 2: [2]}, [0, 1, 0], [True, True, False]),
-        # A held-out image is judged by all models, and none is trained on it.
-        ([(0, 1)], {0: [0], 1: [1]}, [NO_FOLD, 4], [True, False]),
+        ([{0, 1}, {0}, {0}], [0, 1, 2], [0, 1, 0], [True, True, False]),
+        # A held-out image is judged by all models; of another one, none was trained on a twin.
+        ([{4}, set()], [0, 1], [NO_FOLD, 4], [True, False]),
     ],
 )
-def test_an_image_is_seen_in_training_if_a_twin_is_in_another_fold(pairs, members, folds, seen):
-    members = {group: np.array(rows) for group, rows in members.items()}
-    assert seen_in_training(pairs, members, np.array(folds)).tolist() == seen
+def test_an_image_is_seen_in_training_if_a_twin_is_in_another_fold(twins, groups, folds, seen):
+    in_folds = np.array([[fold in of_group for fold in range(5)] for of_group in twins])
+    assert seen_in_training(in_folds, np.array(groups), np.array(folds)).tolist() == seen
