@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from fercv.data.faces import CLASSES, draw_faces
-from fercv.data.tables import HISTORY, METRICS, PREDICTIONS, SAMPLES, read_table
+from fercv.data.tables import AUDIT, HISTORY, METRICS, PREDICTIONS, SAMPLES, read_table
 
 FACES, FOLDS = 140, ("00", "01", "02", "03")
 OVERLAY = {
@@ -102,7 +102,13 @@ def test_a_leak_is_seen(workflow):
     """The copy of a validation image is among the training images: its label is known by heart."""
     write_shuffled(workflow.folder / "shuffled.csv")
     leaking = OVERLAY | {"folds": {"number": len(FOLDS), "group_duplicates": False}}
-    workflow.run("results/shuffled/cnn/metrics.csv", overlay=leaking)
+    done = workflow.run("results/shuffled/cnn/metrics.csv", "results/shuffled/data/audit.csv", overlay=leaking)
+    # The audit says so beforehand.
+    audit = read_table(workflow.folder / "results/shuffled/data/audit.csv", AUDIT)
+    leak = audit[(audit["kind"] == "leak_of_folds") & audit["distance"].isna()].iloc[0]
+    assert leak["samples"] > FACES
+    assert leak["samples"] == 2 * (audit["kind"] == "twins_across_folds").sum()
+    assert f"{leak['finding']}; set folds.group_duplicates: true" in done.stderr
     hits, permuted = hits_and_chance(list(validated(workflow)))
     assert (hits > chance(permuted)[1]).all()
     assert hits.sum() > chance(permuted.sum(axis=0))[1]
