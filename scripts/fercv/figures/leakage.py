@@ -1,11 +1,20 @@
 """The picture of what leaks are worth: the accuracy on grouped folds, on random ones, and the difference."""
 
+import math
+
 from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import BLUE, INK, STYLE, VERMILLION, WIDTH, label, set_heading
-from fercv.figures.intervals import Series, draw_interval, interval_handle, write_right_of
+from fercv.figures.intervals import (
+    Series,
+    draw_interval,
+    interval_handle,
+    make_room_beside,
+    write_beside,
+    write_right_of,
+)
 
 # How each assignment is drawn, and its place beside the middle of the row.
 ASSIGNMENTS = {
@@ -23,7 +32,8 @@ def leakage_figure(table):
     Args:
         table: DataFrame with the columns model, random_model, images ("all", "with_copies" or "without_copies"),
             assignment ("grouped", "random" or "difference"), value, low, high, rows. Pairs and kinds of images stand
-            in the order of their first row. low and high may be NaN: no interval is drawn then.
+            in the order of their first row. low and high may be NaN: no interval is drawn then. The marker of a
+            difference whose interval holds 0 is hollow.
     """
     lines = list(table.groupby(["model", "random_model", "images"], sort=False))
     figure = Figure(figsize=(WIDTH, 0.55 * len(lines) + 1.9))
@@ -38,8 +48,7 @@ def leakage_figure(table):
         text = IMAGES[images].format(rows["rows"].iloc[0])
         names.append(f"{label(f'{model}, {random_model}', 26)}\n{text}" if is_first else text)
         for row in rows.to_dict("records"):
-            is_difference = row["assignment"] == "difference"
-            _draw(difference if is_difference else both, position, row, "{:+.3f}" if is_difference else "{:.3f}")
+            _draw(difference if row["assignment"] == "difference" else both, position, row)
     both.set_yticks(range(len(lines)), names, fontsize=9)
     both.set_ylim(len(lines) - 0.4, -0.6)
     both.set_title("Accuracy")
@@ -47,17 +56,25 @@ def leakage_figure(table):
     for axes in (both, difference):
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
-        axes.margins(x=0.25)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    both.margins(x=0.25)
+    make_room_beside(difference, table.loc[table["assignment"] == "difference", "value"], 1.0)
     handles = [interval_handle(series, f"{series.name}, 95 % interval") for series, _ in ASSIGNMENTS.values()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    hollow = interval_handle(ASSIGNMENTS["difference"][0], "difference whose interval holds 0")
+    hollow.set(mfc="white", mec=INK, lw=1.2)
+    figure.legend(handles=[*handles, hollow], loc="outside lower center", ncols=2)
     set_heading(figure, "The same models on grouped and on random folds")
     return figure
 
 
-def _draw(axes, position, row, form):
-    """Draw a value and its interval, and write the value beside it."""
+def _draw(axes, position, row):
+    """Draw a value and its interval, and write the value beside it; of a difference, also the interval."""
     series, offset = ASSIGNMENTS[row["assignment"]]
-    row = row | {"mean": row["value"]}
-    draw_interval(axes, row, position + offset, series)
-    write_right_of(axes, row, position + offset, form.format(row["value"]), series.colour)
+    row, height = row | {"mean": row["value"]}, position + offset
+    if row["assignment"] != "difference":
+        draw_interval(axes, row, height, series)
+        write_right_of(axes, row, height, f"{row['value']:.3f}", series.colour)
+        return
+    draw_interval(axes, row, height, series, certain=not row["low"] <= 0 <= row["high"])
+    interval = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    write_beside(axes, row, height, f"{row['value']:+.3f}{interval}", series.colour)
