@@ -147,24 +147,27 @@ def curves_figure(factors, factor, architectures, title):
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.add_subplot()
     curve = factors[kinds == main].assign(value=lambda table: table[factor].map(json.loads)).sort_values("value")
-    handles = []
+    line = {"color": GREY, "lw": 1.6, "ls": "dashed"}
+    handles, interval = [], ", 95% interval" if factors["low"].notna().any() else ""
     for measure, name, colour, marker, _ in ACCURACIES:
         rows = curve[curve["measure"] == measure]
         reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
         axes.errorbar(rows["value"], rows["mean"], reach, color=colour, marker=marker, ms=6, mec="white", capsize=3)
-        handles.append(Line2D([], [], color=colour, marker=marker, ms=6, mec="white", label=f"{main}: {name}"))
+        handles.append(
+            Line2D([], [], color=colour, marker=marker, ms=6, mec="white", label=f"{main}: {name}{interval}")
+        )
     for model, rows in factors[kinds != main].groupby("model", sort=False):
         row = rows.set_index("measure").loc["validation"]
-        axes.axhline(row["mean"], color=GREY, lw=1.6, ls="dashed")
+        axes.axhline(row["mean"], **line)
         if math.isfinite(row["low"]):
             axes.axhspan(row["low"], row["high"], color=GREY, alpha=0.18, lw=0)
-        handles.append(
-            Line2D([], [], color=GREY, lw=1.6, ls="dashed", label=f"{label(model, 22)}: validation, {row['mean']:.3f}")
-        )
+        text = f"{label(model, 22)}: validation, {row['mean']:.3f}{interval}"
+        handles.append(Line2D([], [], **line, label=text))
     axes.set_xlabel(factor)
     axes.set_ylabel("Accuracy after the last epoch")
     axes.set_ylim(0, 1.02)
-    axes.set_xticks(curve["value"].unique())
+    places = curve["value"].unique()
+    axes.set_xticks(places, [f"{place:g}" for place in places])
     axes.grid(axis="y")
     set_heading(figure, title)
     figure.legend(handles=handles, loc="outside lower center", ncols=2)

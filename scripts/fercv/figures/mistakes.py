@@ -86,7 +86,8 @@ def label_issues_figure(images, issues, total, models, columns=8):
         models: how many models were asked.
         columns: images in a row.
     """
-    heading = f"The {len(images)} most suspicious of {total:,} suspicious labels"
+    suspicious = "labels that at least one model finds suspicious" if models > 1 else "suspicious labels"
+    heading = f"The {len(images)} most suspicious of {total:,} {suspicious}"
     if not total:
         figure = Figure(figsize=(WIDTH, 1.5))
         set_heading(figure, "Suspicious labels")

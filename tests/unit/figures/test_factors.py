@@ -110,5 +110,6 @@ def test_a_number_is_a_curve_and_another_architecture_a_line(folds):
         row = factors[(factors["model"] == "cnn") & (factors["measure"] == "validation")].iloc[0]
         assert [band.y0, band.y1] == pytest.approx([row["low"], row["high"]])
     validation = factors[(factors["model"] == "cnn") & (factors["measure"] == "validation")]["mean"].item()
-    assert f"cnn: validation, {validation:.3f}" in texts_of(figure)
+    interval = ", 95% interval" * (folds > 1)
+    assert {f"cnn: validation, {validation:.3f}{interval}", f"fc: training{interval}"} <= set(texts_of(figure))
     figure.draw_without_rendering()

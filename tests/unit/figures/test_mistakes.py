@@ -36,7 +36,7 @@ def test_names_above_mistakes_do_not_overlap(names):
 
 def test_suspicious_labels_stand_above_their_images_with_suggestion_and_votes():
     figure = label_issues_of(10, EMOTIONS)
-    assert figure.get_suptitle() == "The 10 most suspicious of 300 suspicious labels"
+    assert figure.get_suptitle() == "The 10 most suspicious of 300 labels that at least one model finds suspicious"
     above = [text.get_text() for text in figure.axes[0].texts]
     assert len(above) == 10
     assert above[:2] == ["angry\n→ disgust\n1 of 3 models", "disgust\n→ fear\n2 of 3 models"]
