@@ -50,10 +50,15 @@ def classes(experiment):
     recalls = {
         model: read(experiment, model, "per_class.csv").set_index("class")["recall"] for model in models_of(experiment)
     }
+    of_cnn = read(experiment, "cnn", "per_class.csv").set_index("class")
     for name in matrix.index:
         shares = (matrix.loc[name] / matrix.loc[name].sum()).drop(name).nlargest(2)
         mistakes = ", ".join(f"{other} {share:.2f}" for other, share in shares.items())
-        yield f"| {name} | {' | '.join(f'{recalls[model][name]:.2f}' for model in recalls)} | {mistakes} |"
+        cells = [f"{recall[name]:.2f}" for recall in recalls.values()]
+        # An older version of the program wrote no intervals.
+        if "recall_low" in of_cnn:
+            cells[0] += f" ({of_cnn.loc[name, 'recall_low']:.2f} to {of_cnn.loc[name, 'recall_high']:.2f})"
+        yield f"| {name} | {' | '.join(cells)} | {mistakes} |"
 
 
 def held_out(experiment):
