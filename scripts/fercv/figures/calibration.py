@@ -10,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from fercv.figures.drawing import BLUE, CHANCE_LINE, GREY, STYLE, VERMILLION, set_heading
 
+DOT = {"color": BLUE, "marker": "o", "ms": 7, "mec": "white"}
+HOLLOW_DOT = DOT | {"mfc": "white", "mec": BLUE}
 GAP_LINE = {"color": VERMILLION, "lw": 5, "alpha": 0.35}
 
 
@@ -20,7 +22,7 @@ def calibration_figure(bins, error, title):
     Args:
         bins: DataFrame with the columns from, to, images, confidence, accuracy, low, high; one row for a bin of
             confidences. confidence and accuracy are NaN in an empty bin; where low and high are NaN, no interval is
-            drawn.
+            drawn, and the dot is hollow.
         error: value, low, high and chance of the expected calibration error. All but value may be NaN.
         title: heading of the figure.
     """
@@ -31,7 +33,9 @@ def calibration_figure(bins, error, title):
     axes.plot([0, 1], [0, 1], **CHANCE_LINE)
     axes.vlines(filled["confidence"], filled["confidence"], filled["accuracy"], **GAP_LINE)
     axes.vlines(filled["confidence"], filled["low"], filled["high"], color=BLUE, lw=1.6)
-    axes.plot(filled["confidence"], filled["accuracy"], "o", color=BLUE, ms=7, mec="white")
+    has_interval = filled["low"].notna()
+    for rows, edge in ((filled[has_interval], DOT), (filled[~has_interval], HOLLOW_DOT)):
+        axes.plot(rows["confidence"], rows["accuracy"], ls="", **edge)
     corner = {"color": GREY, "fontsize": 9, "transform": axes.transAxes}
     axes.text(0.02, 0.98, "underconfident: right more often than it claims", ha="left", va="top", **corner)
     axes.text(0.98, 0.02, "overconfident: right less often than it claims", ha="right", va="bottom", **corner)
@@ -49,13 +53,14 @@ def calibration_figure(bins, error, title):
     below.set_ylabel("Images")
     below.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     below.grid(axis="y")
-    dot = {"color": BLUE, "marker": "o", "ms": 7, "mec": "white", "lw": 1.6}
     handles = [
-        Line2D([], [], label="images of a bin, 95% interval", **dot),
+        Line2D([], [], lw=1.6, label="images of a bin, 95% interval", **DOT),
         Line2D([], [], label="accuracy equals confidence", **CHANCE_LINE),
         Line2D([], [], label="difference", **GAP_LINE),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.4)
+    if not has_interval.all():
+        handles.append(Line2D([], [], ls="", label="bin without an interval", **HOLLOW_DOT))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if has_interval.all() else 2, columnspacing=1.4)
     set_heading(figure, title)
     return figure
 
