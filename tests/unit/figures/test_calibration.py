@@ -9,9 +9,11 @@ def test_the_reliability_diagram_shows_bins_that_have_images():
     figure = calibration_figure(bins, error, "Calibration of cnn")
     reliability, histogram = figure.axes
     dots, hollow = (line for line in reliability.lines if line.get_marker() == "o")
-    np.testing.assert_allclose(dots.get_xdata(), [0.3, 0.5, 0.9])
-    np.testing.assert_allclose(dots.get_ydata(), [0.25, 0.45, 0.85])
-    assert len(hollow.get_xdata()) == 0 and "bin without an interval" not in texts_of(figure)
+    np.testing.assert_allclose(dots.get_xdata(), [0.5, 0.9])
+    np.testing.assert_allclose(dots.get_ydata(), [0.45, 0.85])
+    # The bin of three images has no interval.
+    np.testing.assert_allclose([*hollow.get_xdata(), *hollow.get_ydata()], [0.3, 0.25])
+    assert hollow.get_markerfacecolor() == "white" and "bin without an interval" in texts_of(figure)
     assert [bar.get_height() for bar in histogram.patches] == [0, 3, 40, 0, 57]
     texts = texts_of(figure)
     assert "Expected calibration error: 0.050 (95% interval 0.012 to 0.083)\nChance alone gives 0.020" in texts
@@ -19,10 +21,8 @@ def test_the_reliability_diagram_shows_bins_that_have_images():
     assert "Expected calibration error: 0.050" in texts_of(figure)
 
 
-def test_a_bin_without_an_interval_is_hollow():
-    bins, error = calibration_tables()
-    bins.loc[bins["images"] == 3, ["low", "high"]] = np.nan
-    figure = calibration_figure(bins, error, "Calibration of cnn")
+def test_where_each_bin_has_an_interval_no_dot_is_hollow():
+    figure = calibration_figure(*calibration_tables((0, 30, 40, 0, 57)), "Calibration of cnn")
     dots, hollow = (line for line in figure.axes[0].lines if line.get_marker() == "o")
-    assert (len(dots.get_xdata()), hollow.get_xdata().tolist()) == (2, [0.3])
-    assert hollow.get_markerfacecolor() == "white" and "bin without an interval" in texts_of(figure)
+    assert (len(dots.get_xdata()), len(hollow.get_xdata())) == (3, 0)
+    assert "bin without an interval" not in texts_of(figure)
