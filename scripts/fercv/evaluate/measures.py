@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fercv.evaluate.chance import beats_chance
+from fercv.workflow.chance import beats_chance
 
 
 def confusion_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -142,7 +142,7 @@ def describe_weakness(counts: np.ndarray, class_names: Sequence[str], accuracy: 
     """Say in words whether a model names nearly one class only, or whether its accuracy may be that of chance.
 
     A model names nearly one class if it gives all others less than 5 % of the images, and less than a quarter of those
-    that are theirs. When its accuracy may be that of chance, `fercv.evaluate.chance.beats_chance` says.
+    that are theirs. When its accuracy may be that of chance, `fercv.workflow.chance.beats_chance` says.
 
     Args:
         counts: int (k, k), the confusion counts pooled over the folds, one row per true class.

@@ -29,10 +29,10 @@ from fercv.data.tables import (
     read_table,
     refuse_file,
 )
-from fercv.evaluate.chance import beats_chance
 from fercv.report.tables import TableView, table_view
 from fercv.visualize.methods import METHODS
 from fercv.visualize.verdicts import verdict
+from fercv.workflow.chance import beats_chance
 
 # A difference is called real as in comparison.png.
 REAL = 0.05

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fercv.data.sources import file_stamps
-from fercv.evaluate.chance import beats_chance
+from fercv.workflow.chance import beats_chance
 
 LONGEST = 10  # failures or leftovers that are listed
 KILLED = "was it killed, for instance for want of memory? Give the same command again to go on"
