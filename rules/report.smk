@@ -27,6 +27,7 @@ rule make_report:
     benchmark:
         f"{RESULTS}/benchmarks/make_report.jsonl"
     localrule: True
+    threads: 4
     conda:
         "../envs/analysis.yaml"
     params:

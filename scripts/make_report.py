@@ -14,7 +14,7 @@ def main(snakemake):
     output = Path(snakemake.output[0])
     files = [os.path.relpath(path, output.parent) for path in snakemake.input.shown]
     experiment = Experiment(output.parent, files, snakemake.params.settings, snakemake.params.folds)
-    output.write_text(render_page(experiment), encoding="utf-8")
+    output.write_text(render_page(experiment, snakemake.threads), encoding="utf-8")
 
 
 if __name__ == "__main__":

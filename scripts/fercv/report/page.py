@@ -4,7 +4,8 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -25,13 +26,24 @@ EACH_MODEL = "each model"  # stands for the name of a model in the caption of se
 MOST_ROWS = 300  # of each csv that are on the page
 
 
+class CodedPicture(NamedTuple):
+    """A picture as it stands in the page itself.
+
+    source: the picture as a data URI.
+    width, height: in pixels.
+    """
+
+    source: str
+    width: int
+    height: int
+
+
 class PictureView(NamedTuple):
     """A picture as the page shows it.
 
     title: see `fercv.report.sections.Picture`.
     file: path of the picture below the experiment's folder.
-    source: the picture as a data URI.
-    width, height: in pixels.
+    source, width, height: see `CodedPicture`.
     model: the model that it is of, or "".
     """
 
@@ -70,11 +82,12 @@ class SectionView(NamedTuple):
     parts: list[Part]
 
 
-def render_page(experiment: Experiment) -> str:
+def render_page(experiment: Experiment, threads: int = 1) -> str:
     """Write the page.
 
     Args:
         experiment: its files are those that its parts may show; of these, the page shows what SECTIONS name.
+        threads: how many pictures are coded at a time; the page is the same.
 
     Returns:
         The HTML of the page. Texts of the user, such as names of classes and files, are escaped.
@@ -91,7 +104,8 @@ def render_page(experiment: Experiment) -> str:
     )
     environment.filters |= {"quoted": quote, "anchor": anchor}
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    sections = [view for section in SECTIONS if (view := section_view(section, experiment)).parts]
+    coded = code_pictures(experiment, threads)
+    sections = [view for section in SECTIONS if (view := section_view(section, experiment, coded)).parts]
     # The browser runs this script and no other, whatever stands in the page.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.jinja").render(
@@ -99,9 +113,33 @@ def render_page(experiment: Experiment) -> str:
     )
 
 
-def section_view(section: Section, experiment: Experiment) -> SectionView:
+def code_pictures(experiment: Experiment, threads: int) -> dict[str, CodedPicture]:
+    """Code all pictures of the page, each under its path below the experiment's folder.
+
+    Coding them takes most of the time of the page. Pillow lets other threads run meanwhile.
+    """
+    patterns = [part.file for section in SECTIONS for part in section.parts if isinstance(part, Picture)]
+    files = [
+        file for pattern in patterns for file in matching(pattern, experiment.files, experiment.settings["models"])
+    ]
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(files, pool.map(lambda file: code_picture(experiment.folder / file), files), strict=True))
+
+
+def code_picture(path: Path) -> CodedPicture:
+    """Code a picture for the page."""
+    content = io.BytesIO(path.read_bytes())
+    try:
+        with Image.open(content) as image:
+            return CodedPicture(data_uri(image), *image.size)
+    # Pillow names no exceptions for a damaged file: there are many.
+    except Exception as error:
+        refuse_file(path, f"is no picture ({error})")
+
+
+def section_view(section: Section, experiment: Experiment, coded: Mapping[str, CodedPicture]) -> SectionView:
     """Prepare a section: those of its parts that the experiment has."""
-    return SectionView(section.title, anchor(section.title), section.text, [*parts(section, experiment)])
+    return SectionView(section.title, anchor(section.title), section.text, [*parts(section, experiment, coded)])
 
 
 def anchor(title: str) -> str:
@@ -109,8 +147,8 @@ def anchor(title: str) -> str:
     return re.sub(r"\W+", "-", title.lower())
 
 
-def parts(section: Section, experiment: Experiment) -> Iterator[Part]:
-    """The parts of a section that the experiment has."""
+def parts(section: Section, experiment: Experiment, coded: Mapping[str, CodedPicture]) -> Iterator[Part]:
+    """The parts of a section that the experiment has; `coded` are its pictures."""
     models = experiment.settings["models"]
     for part in section.parts:
         if isinstance(part, Computed):
@@ -120,50 +158,37 @@ def parts(section: Section, experiment: Experiment) -> Iterator[Part]:
             continue
         found = matching(part.file, experiment.files, models)
         if isinstance(part, Picture):
-            yield from (Part("pictures", view) for view in pictures_views(part, found, experiment))
+            yield from (Part("pictures", view) for view in pictures_views(part, found, experiment.settings, coded))
         elif found:
             yield Part("table", read_table_view(part, found, experiment))
 
 
-def pictures_views(part: Picture, found: dict[str, dict[str, str]], experiment: Experiment) -> Iterator[PicturesView]:
-    """Read pictures and their captions. What is the same of several models is said once, of each model.
+def pictures_views(
+    part: Picture, found: dict[str, dict[str, str]], settings: Mapping, coded: Mapping[str, CodedPicture]
+) -> Iterator[PicturesView]:
+    """Prepare pictures and their captions. What is the same of several models is said once, of each model.
 
     Args:
         part: what SECTIONS say of them.
         found: the files, see `fercv.report.sections.matching`.
-        experiment: whose pictures they are.
+        settings: the experiment's configuration.
+        coded: the pictures themselves.
     """
     files = {}
     for file, names in found.items():
-        general = caption_html(part.caption, names | {"model": EACH_MODEL}, experiment.settings)
+        general = caption_html(part.caption, names | {"model": EACH_MODEL}, settings)
         files.setdefault(general, []).append(file)
     for general, group in files.items():
         alone = len(group) == 1
-        caption = caption_html(part.caption, found[group[0]], experiment.settings) if alone else general
-        yield PicturesView(caption, [picture_view(part, file, found[file], experiment) for file in group])
+        caption = caption_html(part.caption, found[group[0]], settings) if alone else general
+        views = [
+            PictureView(part.title.format(**found[file]), file, *coded[file], found[file].get("model", ""))
+            for file in group
+        ]
+        yield PicturesView(caption, views)
 
 
-def picture_view(part: Picture, file: str, names: dict[str, str], experiment: Experiment) -> PictureView:
-    """Read a picture.
-
-    Args:
-        part: what SECTIONS say of it.
-        file: path of the picture below the experiment's folder.
-        names: the model and the layer that it is of, as far as it is of one.
-        experiment: whose picture it is.
-    """
-    path = experiment.folder / file
-    content = io.BytesIO(path.read_bytes())
-    try:
-        with Image.open(content) as image:
-            (width, height), source = image.size, data_uri(image)
-    # Pillow names no exceptions for a damaged file: there are many.
-    except Exception as error:
-        refuse_file(path, f"is no picture ({error})")
-    return PictureView(part.title.format(**names), file, source, width, height, names.get("model", ""))
-
-
-def caption_html(name: str, names: dict[str, str], settings) -> str:
+def caption_html(name: str, names: dict[str, str], settings: Mapping) -> str:
     """A caption as HTML. Snakemake's report fills in and shows the same captions.
 
     Args:

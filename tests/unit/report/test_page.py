@@ -187,6 +187,10 @@ def test_a_user_s_docutils_settings_do_not_count(experiment, page, tmp_path, mon
     assert render_page(experiment) == page.html
 
 
+def test_the_number_of_threads_does_not_change_the_page(experiment, page):
+    assert render_page(experiment, threads=4) == page.html
+
+
 def test_one_model_has_nothing_to_choose(experiment):
     alone: Experiment = experiment._replace(settings=settings(models=["cnn"]))
     page = Page(render_page(alone))
