@@ -10,7 +10,7 @@ from fercv.figures.drawing import save_figure
 # {kind of finding: (heading, what they are, how many are shown)}
 SHOWN = {
     "conflicting_labels": ("Equal images with different labels", "groups", 6),
-    "exact_duplicates": ("Equal images, the largest groups", "groups", 4),
+    "exact_duplicates": ("Equal images with the same label, the largest groups", "groups", 4),
     "near_duplicates": ("Nearly equal images, the nearest pairs", "pairs", 6),
 }
 
@@ -24,12 +24,20 @@ def main(snakemake):
     labels = [classes[label] for label in samples["label"]]
     sections = {}
     for kind, (heading, what, number) in SHOWN.items():
-        found = findings[findings["kind"] == kind]
+        found = findings_of(kind, findings)
         groups = [group_of(finding, images, labels) for finding in found.head(number).itertuples()]
         first = f", {number} of them shown" if len(found) > number else ""
         sections[f"{heading}: {len(found):,} {what}{first}" if groups else heading] = groups
     height, width = images.shape[1:]
     save_figure(audit_figure(sections, f"Audit of {len(images):,} images", height / width), *snakemake.output)
+
+
+def findings_of(kind, findings):
+    """The findings of a kind. Groups whose labels contradict each other are none of the kind exact_duplicates here."""
+    found = findings[findings["kind"] == kind]
+    if kind != "exact_duplicates":
+        return found
+    return found[~found["indices"].isin(findings.loc[findings["kind"] == "conflicting_labels", "indices"])]
 
 
 def group_of(finding, images, labels):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import plot_audit
 from fercv.data.audit import (
     MOST_PAIRS,
     NEAR,
@@ -59,6 +60,14 @@ def leak(findings, kind="leak_of_folds"):
     """How many images have an exact copy in training, and how many have an exact or near one."""
     rows = of_kind(findings, kind)
     return rows.loc[rows["distance"].isna(), "samples"].sum(), rows.loc[rows["distance"] == NEAR, "samples"].sum()
+
+
+def test_the_picture_shows_a_group_with_contradicting_labels_only_once(tmp_path):
+    images = NOISE[:7].copy()
+    images[1], images[4:6] = images[0], images[3]
+    findings = findings_of(tmp_path, images, [0, 1, 0, 1, 1, 1, 0], [""] * 7, [0, 0, 0, 1, 1, 1, 1])
+    shown = {kind: list(plot_audit.findings_of(kind, findings)["indices"]) for kind in plot_audit.SHOWN}
+    assert shown == {"conflicting_labels": ["0 1"], "exact_duplicates": ["3 4 5"], "near_duplicates": []}
 
 
 def test_a_planted_leak_is_found(tmp_path):
