@@ -1,10 +1,11 @@
 """How fast a fold trains: against stock Keras, PyTorch and the hardware's peak; input, idle time, memory, jobs at once.
 
 `python benchmarks/training.py` compares, round after round, one process after the other, on random images: `model.fit`
-as a Keras user would write it, this program's training in float32 and bfloat16, PyTorch with what its users tune
-(channels last, bfloat16 autocast, a fused Adam; eager and compiled) where it is installed (`pip install torch`), and
-the matrix product. `--batch-sizes 64 128 256` compares with each of these, `--precisions bfloat16` in one precision.
-`--backends tensorflow jax torch` compares this program on these backends of Keras with each other and with PyTorch.
+as a Keras user would write it, this program's training in float32 and bfloat16, with the same optimizer (Adam) and with
+that of config.yaml, PyTorch with what its users tune (channels last, bfloat16 autocast, a fused Adam; eager and
+compiled) where it is installed (`pip install torch`), and the matrix product. `--batch-sizes 64 128 256` compares with
+each of these, `--precisions bfloat16` in one precision. `--backends tensorflow jax torch` compares this program on
+these backends of Keras with each other and with PyTorch.
 `--jobs` compares one job of all threads with 2, 4, ... that share them, or a GPU; `--widths 0.125 0.25` this program in
 both precisions on narrow nets; `--memory` what a fold job holds.
 Each takes some minutes. What is compared takes a GPU where it sees one.
@@ -31,6 +32,10 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 # GFLOP of a training step of one image: three times a pass through the full-width cnn, twice its multiply-adds.
 GFLOP = {"cnn": 4.23, "fc": 6 * 38.2e6 / 1e9}
 IMAGES = {"cnn": 1024, "fc": 10240}
+
+
+# The optimizer of stock Keras and PyTorch below, so that all do the same work.
+ADAM = {"optimizer": "adam", "learning_rate": 5e-4, "weight_decay": 0}
 
 
 def definition(model, **changes):
@@ -80,9 +85,10 @@ def stock(model, threads, precision, size, count):
     return {"images_per_second": count / (ended - began), "steps_alone": count / (ends[-1] - began)}
 
 
-def ours(model, threads, precision, size, count, width=1.0):
+def ours(model, threads, precision, size, count, width=1.0, optimizer=ADAM):
     """A fold job from its first batch to its outputs, checkpoints included; the first epoch traces and doesn't count.
 
+    `optimizer` has the settings of the definition in which it differs from config.yaml.
     Idle is what is left of that time without training steps, prediction and saving: waiting for input, for instance.
     """
     import pandas as pd
@@ -93,7 +99,7 @@ def ours(model, threads, precision, size, count, width=1.0):
     from fercv.engine.setup import set_up
     from fercv.train import checkpoint, loop
 
-    asked = definition(model, epochs=3, precision=precision, batch_size=size)
+    asked = definition(model, epochs=3, precision=precision, batch_size=size, **optimizer)
     asked["settings"] = asked["settings"] | {"width": width}
     engine = set_up("benchmark", 1, threads=threads, precision=precision)
     with tempfile.TemporaryDirectory() as place:
@@ -130,6 +136,11 @@ def ours(model, threads, precision, size, count, width=1.0):
         "input_share": per_image * rate,
         "input_per_second": 1 / per_image,
     }
+
+
+def default_recipe(model, threads, precision, size, count):
+    """The same with the optimizer of config.yaml, which is Muon for the cnn."""
+    return ours(model, threads, precision, size, count, optimizer={})
 
 
 def add_time(owner, name, seconds, key):
@@ -194,17 +205,17 @@ def compiled_pytorch(model, threads, precision, size, count):
 
 
 def peak(model, threads, precision, size, count):
-    """The images/s that a step would come to at the speed of TensorFlow's product of square matrices, the best size."""
-    import tensorflow as tf
+    """The images/s of a step at the speed of the backend's product of square matrices, the best of three sizes."""
+    from fercv.engine.backend import keras
+    from fercv.engine.setup import set_up
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    product, flops = tf.function(tf.matmul), 0
+    set_up("benchmark", 1, threads=threads)
+    flops = 0
     for side in (1024, 2048, 4096):
-        matrix = tf.cast(tf.random.normal((side, side)), precision)
-        product(matrix, matrix)
-        for _ in range(5):
+        matrix = keras.ops.cast(keras.random.normal((side, side)), precision)
+        for _ in range(6):  # the first product compiles, and so it never is the fastest one
             began = time.perf_counter()
-            product(matrix, matrix)[0, 0].numpy()
+            keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(matrix, matrix)[0, 0], "float32"))
             flops = max(flops, 2 * side**3 / (time.perf_counter() - began))
     return {"images_per_second": flops / 1e9 / GFLOP[model]}
 
@@ -283,7 +294,7 @@ def spread(values, digits=1):
 def compare(model, repeats, precisions, size):
     """Print images/s of each way, and how it compares."""
     threads, rows = os.cpu_count(), {}
-    kinds = ("ours", "pytorch", "compiled_pytorch")
+    kinds = ("ours", "default_recipe", "pytorch", "compiled_pytorch")
     ways = [(kind, precision) for kind in kinds for precision in precisions] + [("peak", "bfloat16")]
     if "float32" in precisions:
         ways.insert(0, ("stock", "float32"))
@@ -319,14 +330,15 @@ def compare(model, repeats, precisions, size):
 
 
 def compare_backends(model, repeats, backends, precisions, size):
-    """Print images/s of this program on several backends of Keras, and of PyTorch without Keras."""
+    """Print images/s of this program on several backends of Keras, of PyTorch without Keras, and of matrix products."""
     ways = [("ours", backend) for backend in backends] + [("pytorch", "alone"), ("compiled_pytorch", "alone")]
+    ways += [("peak", backend) for backend in backends]
     print(f"\n{model}, batch size {size}, {os.cpu_count()} threads: images/s, and compared with {backends[0]}")
     for precision in precisions:
         rates = {way: [] for way in ways}
         for _ in range(repeats):
             for (way, backend), values in rates.items():
-                known = {"backend": backend} if way == "ours" else {}
+                known = {} if backend == "alone" else {"backend": backend}
                 measured = result(child(way, model, os.cpu_count(), precision, size, IMAGES[model], **known))
                 values.append(measured and measured["images_per_second"])
         for way, values in rates.items():

@@ -27,9 +27,9 @@ rule make_report:
     benchmark:
         f"{RESULTS}/benchmarks/make_report.jsonl"
     localrule: True
-    threads: 4
     conda:
         "../envs/analysis.yaml"
+    threads: 4
     params:
         folds=FOLDS,
         settings=SETTINGS_OF_REPORT,

@@ -221,5 +221,46 @@ def test_the_page_has_the_figures_of_the_fold_in_full_width():
         assert same_fold["n"] == metrics[model]["n"]
         assert f"has {same_fold['accuracy']:.3f} " in text.replace("\n", " ")
     cnn = metrics["cnn"]
-    assert f"right (balanced accuracy {cnn['balanced_accuracy']:.3f}, log loss {cnn['log_loss']:.3f})" in text
-    assert f"{cnn['training_rows']:,} images for 8 epochs and validated on the {cnn['n']:,} of fold 00" in text
+    for sentence in (
+        f"balanced accuracy of {cnn['balanced_accuracy']:.3f} and a log loss of {cnn['log_loss']:.3f}.",
+        f"{cnn['training_rows']:,} images for 8 epochs and validated on the {cnn['n']:,} of fold 00",
+        f"and took {seconds_of('cnn'):,.0f} s of processor time",
+        f"for 16 epochs, in {seconds_of('fc'):.0f} s of processor time",
+    ):
+        assert sentence in text.replace("\n", " ")
+
+
+def seconds_of(model):
+    """Processor time of the fold in full width, by Snakemake's record."""
+    path = RESULTS / "fer2013" / "benchmarks" / "train_fold" / f"{model}_00.jsonl"
+    return json.loads(path.read_text(encoding="utf-8"))["cpu_time"]
+
+
+def test_the_readme_has_the_figures_of_the_files():
+    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+    for model in MODELS:
+        accuracy = read("fer2013-quarter", model, "summary.csv").set_index("measure").loc["accuracy"]
+        table = read("fer2013-quarter", model, "held_out_metrics.csv")
+        (held_out,) = table.query("measure == 'accuracy' and predictions == 'ensemble'").itertuples()
+        clean = last_accuracies("fer2013-quarter", model)["clean_accuracy"]
+        row = (
+            f"| {model} | {interval(accuracy, '.3f')} | {clean:.3f} | "
+            f"{held_out.value:.3f} ({held_out.low:.3f} to {held_out.high:.3f}) | "
+        )
+        assert any(line.startswith(row) for line in lines), row
+
+
+def test_the_page_of_benchmarks_has_the_figures_of_the_files():
+    text = (REPOSITORY / "benchmarks" / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    small = read("fer2013-cpu", "cnn", "summary.csv").set_index("measure").loc["accuracy", "mean"]
+    cnn, fc = (
+        json.loads((RESULTS / "fer2013" / model / "folds" / "00" / "metrics.json").read_text(encoding="utf-8"))
+        for model in ("cnn", "fc")
+    )
+    learned = pd.read_csv(RESULTS / "fer2013" / "fc" / "folds" / "00" / "history.csv").iloc[-1]["accuracy"]
+    for sentence in (
+        f"its mean accuracy is [{small:.3f}]",
+        f"its accuracy is {cnn['accuracy']:.3f}, on {cnn['n']:,} images",
+        f"by heart after 16 epochs ({learned:.3f}), and has {fc['accuracy']:.3f}.",
+    ):
+        assert sentence in text

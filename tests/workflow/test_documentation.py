@@ -32,6 +32,10 @@ from fercv.data.tables import METRICS
 from fercv.workflow.start import BACKENDS
 
 MODELS = ("cnn", "fc", "fc_dropout")
+# Variables of the libraries that the backends compute with.
+KERNELS = (
+    "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS",
+)  # fmt: skip
 
 
 def run(command, folder: Path, codes=(0,)) -> str:
@@ -137,10 +141,10 @@ def check_slurm(words, line, copies):
 
 
 def check_export(words, line, copies):
-    """The variable chooses a backend of Keras that the program knows."""
-    name, _, backend = words[1].partition("=")
-    assert name == "KERAS_BACKEND"
-    assert backend in BACKENDS
+    """The variables choose a backend of Keras that the program knows, or kernels."""
+    values = dict(word.split("=") for word in words[1:])
+    assert set(values) <= {"KERAS_BACKEND", *KERNELS}
+    assert values.get("KERAS_BACKEND", "tensorflow") in BACKENDS
 
 
 def check_nothing(words, line, copies):

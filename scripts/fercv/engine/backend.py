@@ -16,7 +16,10 @@ import sys
 import tempfile
 
 # Variables that make the backends compute in another way. The last bits of all results change with them.
-VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE")
+VARIABLES = (
+    "TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "OPENBLAS_CORETYPE", "NVIDIA_TF32_OVERRIDE",
+)  # fmt: skip
 
 # Keras chooses its backend while it is imported.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
