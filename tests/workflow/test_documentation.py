@@ -33,9 +33,8 @@ from fercv.workflow.start import BACKENDS
 
 MODELS = ("cnn", "fc", "fc_dropout")
 # Variables of the libraries that the backends compute with.
-KERNELS = (
-    "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS",
-)  # fmt: skip
+KERNELS = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY")
+KERNELS += ("MKL_ENABLE_INSTRUCTIONS",)
 
 
 def run(command, folder: Path, codes=(0,)) -> str:
