@@ -8,9 +8,11 @@ workflow with 20 models on 100 folds.
 
 import argparse
 import compileall
+import csv
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -18,118 +20,55 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 REPOSITORY = Path(__file__).parents[1]
-LAYER_CHECKS = [f"{checks}.{ending}" for checks in ("filter_checks", "feature_map_checks") for ending in ("npz", "csv")]
-# rule: (inputs, outputs), of one job; {model} and {fold} are wildcards, FOLDS and MODELS stand for all of them.
-BARE_RULES = {
-    "prepare_dataset": ([], ["data/images.npy", "data/samples.csv"]),
-    "plot_samples": (["data/images.npy", "data/samples.csv"], ["data/samples.png"]),
-    "assign_folds": (["data/samples.csv"], ["data/folds.csv", "data/groups.csv"]),
-    "summarize_architecture": ([], ["{model}/architecture.txt"]),
-    "train_fold": (
-        ["data/images.npy", "data/samples.csv", "data/folds.csv"],
-        [
-            f"{{model}}/folds/{{fold}}/{name}"
-            for name in ("model.keras", "history.csv", "predictions.csv", "metrics.json", "timing.csv")
-        ],
-    ),
-    "plot_accuracy": (["{model}/folds/FOLDS/history.csv"], ["{model}/accuracy.png"]),
-    "pool_confusion": (["{model}/folds/FOLDS/predictions.csv"], ["{model}/confusion_matrix.csv"]),
-    "plot_confusion": (["{model}/confusion_matrix.csv"], ["{model}/confusion_matrix.png"]),
-    "score_model": (
-        [
-            "{model}/folds/FOLDS/predictions.csv",
-            "{model}/folds/FOLDS/metrics.json",
-            "{model}/confusion_matrix.csv",
-            "data/groups.csv",
-        ],
-        [f"{{model}}/{name}.csv" for name in ("metrics", "summary", "pooled_metrics", "per_class", "calibration")],
-    ),
-    "plot_calibration": (["{model}/calibration.csv", "{model}/pooled_metrics.csv"], ["{model}/calibration.png"]),
-    "compare_models": (["MODELS/metrics.csv"], ["comparison.csv"]),
-    "plot_comparison": (["MODELS/metrics.csv", "comparison.csv"], ["comparison.png"]),
-    "predict_held_out": (
-        ["{model}/folds/FOLDS/model.keras", "data/images.npy", "data/samples.csv"],
-        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy"],
-    ),
-    "score_held_out": (
-        ["{model}/held_out_predictions.csv", "{model}/held_out_probabilities.npy", "data/groups.csv"],
-        ["{model}/held_out_metrics.csv"],
-    ),
-    "plot_held_out": (["{model}/held_out_metrics.csv", "{model}/summary.csv"], ["{model}/held_out.png"]),
-    "compute_saliency": (
-        ["{model}/folds/FOLDS/model.keras", "{model}/folds/FOLDS/predictions.csv", "data/images.npy", "data/truth.npz"],
-        ["{model}/saliency.npz", "{model}/saliency_checks.csv"],
-    ),
-    "plot_saliency": (
-        ["{model}/saliency.npz", "{model}/saliency_checks.csv"],
-        [f"{{model}}/saliency{name}.png" for name in ("", "_methods", "_means", "_checks")],
-    ),
-    "ascend_filters": (["{model}/folds/00/model.keras"], ["{model}/filters_{layer}.npz"]),
-    "plot_filters": (["{model}/filters_{layer}.npz"], ["{model}/filters_{layer}.png"]),
-    "compute_feature_maps": (
-        ["{model}/folds/00/model.keras", "data/images.npy"],
-        ["{model}/feature_maps_{layer}.npz"],
-    ),
-    "plot_feature_maps": (["{model}/feature_maps_{layer}.npz"], ["{model}/feature_maps_{layer}.png"]),
-    "check_layers": (
-        [
-            "{model}/folds/00/model.keras",
-            "{model}/folds/01/model.keras",
-            "data/images.npy",
-            "data/samples.csv",
-            "data/folds.csv",
-        ],
-        [f"{{model}}/{name}" for name in LAYER_CHECKS],
-    ),
-    "plot_layer_checks": (
-        [f"{{model}}/{name}" for name in LAYER_CHECKS],
-        ["{model}/filter_checks.png", "{model}/feature_map_checks.png"],
-    ),
-}
-BARE_HEAD = """
-MODELS = ["cnn", "fc", "fc_dropout"]
-FOLDS = [f"{fold:02d}" for fold in range(20)]
-OF_EVERY_MODEL = ["architecture.txt", "accuracy.png", "confusion_matrix.png", "summary.csv", "saliency.png"]
-OF_EVERY_MODEL += ["held_out.png", "calibration.png"]
+# Parts of a file's path that stand for the job: {wildcard: expression}.
+WILDCARDS = {"model": r"(?<=results/demo/)(?:cnn|fc|fc_dropout)(?=/)", "fold": r"(?<=/folds/)\d\d(?=/)"}
+WILDCARDS |= {"layer": r"(?<=_)(?:conv2_pool|block4_pool)(?=\.)"}
 
 
-wildcard_constraints:
-    model="|".join(MODELS),
-    fold=r"\\d\\d",
+class Job(NamedTuple):
+    """What a job of the demo reads and writes."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+
+def first_jobs(demo: Path) -> tuple[dict[str, Job], list[str]]:
+    """The first job of each rule of the demo, and the files that no job reads."""
+    jobs, written, read = {}, [], set()
+    lines = [line for line in snakemake(demo, "--detailed-summary").splitlines() if "\t" in line]
+    for row in csv.DictReader(lines, delimiter="\t"):
+        output, inputs = row["output_file"], [name for name in row["input-file(s)"].split(",") if name != "-"]
+        job = tuple(re.findall(expression, output) for expression in WILDCARDS.values())
+        jobs.setdefault(row["rule"], {}).setdefault(str(job), Job(inputs, [])).outputs.append(output)
+        written.append(output)
+        read.update(inputs)
+    return {rule: next(iter(of_rule.values())) for rule, of_rule in jobs.items()}, [
+        output for output in written if output not in read
+    ]
+
+
+def bare_snakefile(jobs: dict[str, Job], targets: list[str]) -> str:
+    """The bare workflow as text, with rules as general as the demo's: each is what its first job is."""
+    text = """wildcard_constraints:
+    model="cnn|fc|fc_dropout",
+    fold="[0-9][0-9]",
     layer="conv2_pool|block4_pool",
 
 
 rule all:
     input:
-        "results/data/samples.png",
-        expand("results/{model}/{file}", model=MODELS, file=OF_EVERY_MODEL),
-        "results/comparison.csv",
-        "results/comparison.png",
-        "results/cnn/filters_conv2_pool.png",
-        "results/cnn/filters_block4_pool.png",
-        "results/cnn/feature_maps_conv2_pool.png",
-        "results/cnn/filter_checks.png",
 """
-
-
-def bare_snakefile() -> str:
-    """The bare workflow as text."""
-    text = BARE_HEAD
-    for rule, (inputs, outputs) in BARE_RULES.items():
+    text += "".join(f'        "{target}",\n' for target in targets)
+    for rule, job in jobs.items():
+        patterns = [pair for pair in WILDCARDS.items() if re.search(pair[1], job.outputs[0])]
         text += f"\n\nrule {rule}:\n"
-        if inputs:
-            text += "    input:\n"
-        for path in inputs:
-            every = path.replace("FOLDS", "{fold}").replace("MODELS", "{model}")
-            if every == path:
-                text += f'        "results/{path}",\n'
-            elif "FOLDS" in path:
-                text += f'        expand("results/{every}", fold=FOLDS, allow_missing=True),\n'
-            else:
-                text += f'        expand("results/{every}", model=MODELS),\n'
-        text += "    output:\n" + "".join(f'        "results/{path}",\n' for path in outputs)
+        for directive, paths in (("input", job.inputs), ("output", job.outputs)):
+            for name, expression in patterns:
+                paths = [re.sub(expression, f"{{{name}}}", path) for path in paths]
+            text += f"    {directive}:\n" + "".join(f'        "{path}",\n' for path in paths) if paths else ""
         text += f'    script:\n        "scripts/{rule}.py"\n'
     return text
 
@@ -182,12 +121,15 @@ def main() -> None:
                 copy(REPOSITORY / name, folder / name)
         (large / "overlay.json").write_text(many_models(20, 100), encoding="utf-8")
         shutil.copytree(REPOSITORY / "profiles", bare / "profiles")
-        (bare / "Snakefile").write_text(bare_snakefile(), encoding="utf-8")
+        rules, targets = first_jobs(demo)
+        (bare / "Snakefile").write_text(bare_snakefile(rules, targets), encoding="utf-8")
         (bare / "scripts").mkdir()
-        for rule in BARE_RULES:
+        for rule in rules:
             (bare / "scripts" / f"{rule}.py").write_text("print()\n", encoding="utf-8")
         compileall.compile_dir(place, quiet=1)
         jobs = {folder.name: finish(folder) for folder in (demo, bare, large)}
+        if jobs["demo"] != jobs["bare"]:
+            sys.exit(f"the demo has {jobs['demo']} jobs and the bare workflow {jobs['bare']}")
         seconds = {name: [] for name in jobs}
         for _ in range(repeats):
             for folder in (demo, bare, large):
