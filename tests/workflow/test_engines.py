@@ -168,8 +168,8 @@ from fercv.train.checkpoint import Checkpoints
 
 no_move = dict.fromkeys(["rotation", "width_shift", "height_shift", "shear", "zoom"], 0)
 definition = {
-    "architecture": "cnn", "settings": {"width": 0.05, "dropout": 0.5}, "optimizer": "adam", "learning_rate": 0.001,
-    "weight_decay": 0, "schedule": {"name": "constant", "warmup": 0}, "batch_size": 8, "epochs": 4,
+    "architecture": "cnn", "settings": {"width": 0.05, "dropout": 0.5}, "optimizer": "muon", "learning_rate": 0.003,
+    "weight_decay": 0.02, "schedule": {"name": "constant", "warmup": 0}, "batch_size": 8, "epochs": 4,
     "class_weights": "none", "label_smoothing": 0.1, "mirrored_prediction": True, "precision": "float32",
     "early_stopping": {"enabled": True, "patience": 9},
     "augmentation": no_move | {"horizontal_flip": True},
@@ -199,7 +199,7 @@ print(json.dumps([len(fold.timing), [list(row.values()) for row in fold.history]
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_fold_that_was_stopped_ends_with_the_same_bits(backend, tmp_path):
-    """With dropout and early stopping, whose weights are in the checkpoint, too."""
+    """With dropout, early stopping, whose weights are in the checkpoint, too, and Muon, which the default recipe has."""
     need_engine(backend)
     whole = computed_on(backend, TRAIN, "whole", tmp_path / "whole.checkpoint", **QUICK)
     assert computed_on(backend, TRAIN, "stop", tmp_path / "stopped.checkpoint", **QUICK) == "stopped"
