@@ -199,7 +199,7 @@ print(json.dumps([len(fold.timing), [list(row.values()) for row in fold.history]
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_fold_that_was_stopped_ends_with_the_same_bits(backend, tmp_path):
-    """With dropout, early stopping, whose weights are in the checkpoint, too, and Muon, which the default recipe has."""
+    """With Muon, dropout, and early stopping, whose weights are in the checkpoint, too."""
     need_engine(backend)
     whole = computed_on(backend, TRAIN, "whole", tmp_path / "whole.checkpoint", **QUICK)
     assert computed_on(backend, TRAIN, "stop", tmp_path / "stopped.checkpoint", **QUICK) == "stopped"
