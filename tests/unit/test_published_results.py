@@ -264,3 +264,31 @@ def test_the_page_of_benchmarks_has_the_figures_of_the_files():
         f"by heart after 16 epochs ({learned:.3f}), and has {fc['accuracy']:.3f}.",
     ):
         assert sentence in text
+
+
+def recipes():
+    """The rows of the tables that compare recipes, in benchmarks/README.md."""
+    table = read("recipes.csv")
+    names = {"old": "the recipe before", "new": "today's", "erasing": "today's with random erasing"}
+    runs = {trial: table[table["trial"] == trial].set_index(["fold", "seed"]).sort_index() for trial in names}
+    for trial, name in names.items():
+        of_trial = runs[trial]
+        assert len(of_trial) == 6
+        means = of_trial.mean(numeric_only=True)
+        difference = (of_trial["accuracy"] - runs["new"]["accuracy"]).agg(["mean", "sem"])
+        compared = "" if trial == "new" else f"{difference['mean']:+.3f} ± {difference['sem']:.3f}"
+        yield (
+            f"| {name} | {means['accuracy']:.3f} | {compared} | {means['log_loss']:.3f} | "
+            f"{means['training_accuracy']:.3f} | {means['seconds']:.0f} |"
+        )
+    for trial, name in (("half", "that of full width"), ("half_augmented", "with twice the augmentation")):
+        for row in table[table["trial"] == trial].itertuples():
+            yield (
+                f"| {name}, {row.epochs} epochs | {row.accuracy:.3f} | {row.balanced_accuracy:.3f} | "
+                f"{row.log_loss:.3f} | {row.training_accuracy:.3f} | {row.seconds:,.0f} |"
+            )
+
+
+def test_the_page_of_benchmarks_has_the_figures_of_the_recipes():
+    lines = (REPOSITORY / "benchmarks" / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in recipes() if row not in lines] == []
