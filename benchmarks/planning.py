@@ -1,6 +1,6 @@
 """What planning costs: a run that finds nothing to do, of the demo and of an experiment of 2,000 folds.
 
-`python benchmarks/planning.py` takes about four minutes and trains nothing. The demo's files are empty ones, which
+`python benchmarks/planning.py` takes about ten minutes and trains nothing. The demo's files are empty ones, which
 `snakemake --touch` records as finished: planning looks at times, sizes and records, never into results. Beside
 it runs a bare workflow of the same rules, files and jobs, with neither a configuration nor digests; and the same
 workflow with 20 models on 100 folds.
