@@ -23,9 +23,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).parents[1]
-# Parts of a file's path that stand for the job: {wildcard: expression}.
-WILDCARDS = {"model": r"(?<=results/demo/)(?:cnn|fc|fc_dropout)(?=/)", "fold": r"(?<=/folds/)\d\d(?=/)"}
-WILDCARDS |= {"layer": r"(?<=_)(?:conv2_pool|block4_pool)(?=\.)"}
+# What each wildcard of the demo can be, and where it stands in a file's path.
+VALUES = {"model": "cnn|fc|fc_dropout", "fold": "[0-9][0-9]", "layer": "conv2_pool|block4_pool"}
+PLACES = {
+    "model": rf"(?<=results/demo/)(?:{VALUES['model']})(?=/)",
+    "fold": rf"(?<=/folds/){VALUES['fold']}(?=/)",
+    "layer": rf"(?<=_)(?:{VALUES['layer']})(?=\.)",
+}
 
 
 class Job(NamedTuple):
@@ -41,33 +45,24 @@ def first_jobs(demo: Path) -> tuple[dict[str, Job], list[str]]:
     lines = [line for line in snakemake(demo, "--detailed-summary").splitlines() if "\t" in line]
     for row in csv.DictReader(lines, delimiter="\t"):
         output, inputs = row["output_file"], [name for name in row["input-file(s)"].split(",") if name != "-"]
-        job = tuple(re.findall(expression, output) for expression in WILDCARDS.values())
-        jobs.setdefault(row["rule"], {}).setdefault(str(job), Job(inputs, [])).outputs.append(output)
+        wildcards = tuple(found and found[0] for found in (re.search(place, output) for place in PLACES.values()))
+        jobs.setdefault(row["rule"], {}).setdefault(wildcards, Job(inputs, [])).outputs.append(output)
         written.append(output)
         read.update(inputs)
-    return {rule: next(iter(of_rule.values())) for rule, of_rule in jobs.items()}, [
-        output for output in written if output not in read
-    ]
+    firsts = {rule: next(iter(of_rule.values())) for rule, of_rule in jobs.items()}
+    return firsts, [output for output in written if output not in read]
 
 
 def bare_snakefile(jobs: dict[str, Job], targets: list[str]) -> str:
     """The bare workflow as text, with rules as general as the demo's: each is what its first job is."""
-    text = """wildcard_constraints:
-    model="cnn|fc|fc_dropout",
-    fold="[0-9][0-9]",
-    layer="conv2_pool|block4_pool",
-
-
-rule all:
-    input:
-"""
-    text += "".join(f'        "{target}",\n' for target in targets)
+    text = "wildcard_constraints:\n" + "".join(f'    {name}="{value}",\n' for name, value in VALUES.items())
+    text += "\n\nrule all:\n    input:\n" + "".join(f'        "{target}",\n' for target in targets)
     for rule, job in jobs.items():
-        patterns = [pair for pair in WILDCARDS.items() if re.search(pair[1], job.outputs[0])]
+        places = {name: place for name, place in PLACES.items() if re.search(place, job.outputs[0])}
         text += f"\n\nrule {rule}:\n"
         for directive, paths in (("input", job.inputs), ("output", job.outputs)):
-            for name, expression in patterns:
-                paths = [re.sub(expression, f"{{{name}}}", path) for path in paths]
+            for name, place in places.items():
+                paths = [re.sub(place, f"{{{name}}}", path) for path in paths]
             text += f"    {directive}:\n" + "".join(f'        "{path}",\n' for path in paths) if paths else ""
         text += f'    script:\n        "scripts/{rule}.py"\n'
     return text

@@ -32,8 +32,6 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 # GFLOP of a training step of one image: three times a pass through the full-width cnn, twice its multiply-adds.
 GFLOP = {"cnn": 4.23, "fc": 6 * 38.2e6 / 1e9}
 IMAGES = {"cnn": 1024, "fc": 10240}
-
-
 # The optimizer of stock Keras and PyTorch below, so that all do the same work.
 ADAM = {"optimizer": "adam", "learning_rate": 5e-4, "weight_decay": 0}
 

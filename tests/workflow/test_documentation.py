@@ -33,8 +33,13 @@ from fercv.workflow.start import BACKENDS
 
 MODELS = ("cnn", "fc", "fc_dropout")
 # Variables of the libraries that the backends compute with.
-KERNELS = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY")
-KERNELS += ("MKL_ENABLE_INSTRUCTIONS",)
+KERNELS = {
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "ATEN_CPU_CAPABILITY",
+    "MKL_ENABLE_INSTRUCTIONS",
+}
 
 
 def run(command, folder: Path, codes=(0,)) -> str:
@@ -142,7 +147,7 @@ def check_slurm(words, line, copies):
 def check_export(words, line, copies):
     """The variables choose a backend of Keras that the program knows, or kernels."""
     values = dict(word.split("=") for word in words[1:])
-    assert set(values) <= {"KERAS_BACKEND", *KERNELS}
+    assert set(values) <= {"KERAS_BACKEND"} | KERNELS
     assert values.get("KERAS_BACKEND", "tensorflow") in BACKENDS
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from fercv.data.tables import TEXT, refuse_file
 from fercv.report.computed import COMPUTED, Experiment, data_uri
-from fercv.report.sections import SECTIONS, Computed, Picture, Section, Table, matching
+from fercv.report.sections import SECTIONS, Computed, Picture, Section, Table, matching, shown_files
 from fercv.report.tables import TableView, table_view
 
 TEMPLATES = Path(__file__).parents[3] / "report"
@@ -118,10 +118,8 @@ def code_pictures(experiment: Experiment, threads: int) -> dict[str, CodedPictur
 
     Coding them takes most of the time of the page. Pillow lets other threads run meanwhile.
     """
-    patterns = [part.file for section in SECTIONS for part in section.parts if isinstance(part, Picture)]
-    files = [
-        file for pattern in patterns for file in matching(pattern, experiment.files, experiment.settings["models"])
-    ]
+    shown = shown_files(experiment.files, experiment.settings["models"])
+    files = [file for file in shown if file.endswith(".png")]
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(files, pool.map(lambda file: code_picture(experiment.folder / file), files), strict=True))
 
