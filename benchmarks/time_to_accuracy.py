@@ -3,11 +3,14 @@
     python benchmarks/time_to_accuracy.py --model cnn --change label_smoothing=0.1 --change epochs=8 batch_size=32
 
 trains the model as an experiment's file defines it, and once more for each `--change`, on the same folds, from the same
-seeds, and compares pair by pair. `--base` changes all of them. One single-threaded run for each core at a time. First
-prepare the data: `snakemake --cores all data --configfile experiments/fer2013-cpu.yaml`. With `--record FILE`, each run
-that ends is a line of this file, and is not done again. FER2013 takes minutes to hours for each change.
+seeds, and compares them fold by fold. `--base` changes all of them. One single-threaded run for each core at a time.
+With `--record FILE`, each run that ends is a line of this file, and is not done again. FER2013 takes minutes to hours
+for each change.
 
-Choose on these folds, and report on others: another `seed` of the experiment assigns them anew.
+What is chosen on some folds must be reported on others. So the program does not take the experiment's own folds, but
+those of another seed. This command assigns them:
+
+    snakemake --cores all data --configfile experiments/fer2013-cpu.yaml --config experiment=choosing seed=2017
 """
 
 import argparse
@@ -27,6 +30,7 @@ import numpy as np
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
+CHOOSING = Path("results/choosing/data")
 MEASURES = ("accuracy", "balanced_accuracy", "log_loss")
 
 
@@ -98,9 +102,11 @@ def train_one(data: str, model: str, asked: dict, fold: int, seed: int) -> dict:
 
 def main() -> None:
     """Measure and print."""
+    from fercv.evaluate.intervals import corrected_interval
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--configfile", type=Path, default=REPOSITORY / "experiments" / "fer2013-cpu.yaml")
-    parser.add_argument("--data", type=Path, help="folder with images.npy, samples.csv, folds.csv; the experiment's")
+    parser.add_argument("--data", type=Path, default=CHOOSING, help="folder with images.npy, samples.csv, folds.csv")
     parser.add_argument("--model", default="cnn")
     parser.add_argument("--base", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--change", nargs="+", action="append", default=[], metavar="KEY=VALUE")
@@ -114,10 +120,8 @@ def main() -> None:
         print(json.dumps(train_one(**json.loads(arguments.run))))
         return
     config = read_config(arguments.configfile)
-    data = arguments.data or Path("results") / config["experiment"] / "data"
-    if not (data / "folds.csv").exists():
-        command = f"snakemake --cores all data --configfile {arguments.configfile}"
-        sys.exit(f"{data / 'folds.csv'} is missing; first run: {command}")
+    if not (data := arguments.data).joinpath("folds.csv").exists():
+        sys.exit(f"{data / 'folds.csv'} is missing; first prepare the data, as --help says")
     recorded = {}
     if arguments.record and arguments.record.exists():
         recorded = {line["run"]: line for line in map(json.loads, arguments.record.read_text("utf-8").splitlines())}
@@ -141,21 +145,27 @@ def main() -> None:
     runs = [(changes, fold, seed) for seed, fold in pairs for changes in variants]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         found = dict(zip(runs, pool.map(run, *zip(*runs, strict=True)), strict=True))
-    print(f"{platform.machine()}, {arguments.model}, folds {arguments.folds}, seeds {arguments.seeds}\n")
+    number = np.loadtxt(data / "folds.csv", int, delimiter=",", skiprows=1, usecols=1).max() + 1
+    print(f"{platform.machine()}, {arguments.model}, {data}, folds {arguments.folds}, seeds {arguments.seeds}\n")
     print("| change | accuracy | difference | balanced accuracy | log loss | accuracy in training | processor s |")
     print("|---|---|---|---|---|---|---|")
     for changes in variants:
         results = [found[changes, fold, seed] for seed, fold in pairs]
         means = {name: statistics.mean(result[name] for result in results) for name in (*MEASURES, "training_accuracy")}
-        differences = [
-            result["accuracy"] - found[(), fold, seed]["accuracy"]
-            for result, (seed, fold) in zip(results, pairs, strict=True)
-        ]
-        error = statistics.stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else float("nan")
         seconds = statistics.mean(result["seconds"] for result in results)
+        difference = ""
+        if changes:
+            differences = [
+                statistics.mean(
+                    found[changes, fold, seed]["accuracy"] - found[(), fold, seed]["accuracy"]
+                    for seed in arguments.seeds
+                )
+                for fold in arguments.folds
+            ]
+            mean, _, low, high, _ = corrected_interval(np.array(differences), number=number)
+            difference = f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
         print(
-            f"| {' '.join(changes) or 'none'} | {means['accuracy']:.4f} | "
-            f"{f'{statistics.mean(differences):+.4f} ± {error:.4f}' if changes else ''} | "
+            f"| {' '.join(changes) or 'none'} | {means['accuracy']:.4f} | {difference} | "
             f"{means['balanced_accuracy']:.4f} | {means['log_loss']:.3f} | {means['training_accuracy']:.3f} | "
             f"{seconds:.0f} |"
         )

@@ -41,7 +41,7 @@ def measure_range(measure: str) -> tuple[float, float]:
 
 
 def corrected_interval(
-    values: np.ndarray, lowest: float = -np.inf, highest: float = np.inf
+    values: np.ndarray, lowest: float = -np.inf, highest: float = np.inf, number: int | None = None
 ) -> tuple[float, float, float, float, float]:
     """Compute a 95 % interval of the mean over the folds of one cross-validation, and test the mean against zero.
 
@@ -75,6 +75,7 @@ def corrected_interval(
         values: float (K,), one per fold: a measure, or the paired differences of two models.
         lowest: the least number that such a value can be. Without a range, the mean is not transformed.
         highest: the greatest one.
+        number: how many folds the cross-validation has, if there are values of only some of them.
 
     Returns:
         mean, sample standard deviation, low and high end of the interval, and the two-sided p-value of the mean being
@@ -90,7 +91,7 @@ def corrected_interval(
     # Equal differences of two models differ by rounding.
     if not deviation > 1e-12:
         return mean, deviation, np.nan, np.nan, np.nan
-    error = deviation * np.sqrt(1 / folds + 1 / (folds - 1))
+    error = deviation * np.sqrt(1 / folds + 1 / ((number or folds) - 1))
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, folds - 1)
     if np.isinf(highest - lowest):
         low, high, statistic = mean - reach * error, mean + reach * error, mean / error

@@ -32,6 +32,13 @@ def test_summarize_by_hand():
     assert np.isnan(row["chance"])
 
 
+def test_of_some_folds_of_a_cross_validation_the_training_sets_overlap_as_in_all_of_it():
+    values = np.array([0.01, 0.02, 0.06])
+    half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(1 / 3 + 1 / 19)
+    _, _, low, high, _ = intervals.corrected_interval(values, number=20)
+    np.testing.assert_allclose([low, high], [0.03 - half, 0.03 + half])
+
+
 def test_summarize_one_fold_knows_no_spread():
     summary = intervals.summarize(pd.DataFrame({"fold": [0], "accuracy": [0.6]}), {})
     row = summary.iloc[0]
