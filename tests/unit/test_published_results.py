@@ -181,6 +181,35 @@ def test_the_page_of_pictures_has_the_figures_of_the_files(table):
     assert [row for row in table() if row not in lines] == []
 
 
+def test_the_findings_say_what_a_little_dropout_does():
+    compared = read("fer2013-quarter", "comparison.csv").set_index(["model", "versus", "measure"])
+    text = (REPOSITORY / "docs" / "findings.md").read_text(encoding="utf-8").replace("\n", " ")
+    gains = {measure: -compared.loc["fc", "fc_dropout", measure] for measure in ("accuracy", "balanced_accuracy")}
+    summaries = {model: read("fer2013-quarter", model, "summary.csv").set_index("measure") for model in MODELS}
+    ensembles = {
+        model: read("fer2013-quarter", model, "held_out_metrics.csv")
+        .query("measure == 'accuracy' and predictions == 'ensemble'")["value"]
+        .item()
+        for model in MODELS
+    }
+    accuracies = {model: summary.loc["accuracy", "mean"] for model, summary in summaries.items()}
+    losses = {model: summary.loc["log_loss"] for model, summary in summaries.items()}
+    clean = {model: last_accuracies("fer2013-quarter", model)["clean_accuracy"] for model in ("fc", "fc_dropout")}
+    gain, balanced = gains["accuracy"], gains["balanced_accuracy"]
+    for sentence in (
+        f"accuracy better by {gain['mean']:.3f} (95 % interval {gain['high']:.3f} to {gain['low']:.3f})",
+        f"{accuracies['fc_dropout']:.3f} instead of {accuracies['fc']:.3f}.",
+        f"(The adjusted p-value is {-gain['p_adjusted']:.3f}.)",
+        f"the gain of {balanced['mean']:.3f} ({balanced['high']:.3f} to {balanced['low']:.3f}) may be chance",
+        f"({ensembles['fc_dropout']:.3f} instead of {ensembles['fc']:.3f})",
+        f"Of the distance to the cnn, {accuracies['cnn'] - accuracies['fc']:.3f}, it wins",
+        f"the log loss is {interval(losses['fc_dropout'], '.3f')} instead of {interval(losses['fc'], '.3f')}",
+        f"The cnn has {losses['cnn']['mean']:.3f}, and",
+        f"{clean['fc_dropout']:.3f} of the training images, measured cleanly, instead of {clean['fc']:.3f}.",
+    ):
+        assert sentence in text
+
+
 def test_the_findings_say_where_validation_is_above_training_in_the_ablation():
     """With augmentation, it is in every epoch of every fold; without it, at the end it is not so on average."""
     above = {}
