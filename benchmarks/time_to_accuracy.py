@@ -163,7 +163,7 @@ def main() -> None:
                 for fold in arguments.folds
             ]
             mean, _, low, high, _ = corrected_interval(np.array(differences), number=number)
-            difference = f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+            difference = f"{mean:+.4f}" + f" ({low:+.4f} to {high:+.4f})" * (len(arguments.folds) > 1)
         print(
             f"| {' '.join(changes) or 'none'} | {means['accuracy']:.4f} | {difference} | "
             f"{means['balanced_accuracy']:.4f} | {means['log_loss']:.3f} | {means['training_accuracy']:.3f} | "
