@@ -30,7 +30,6 @@ import numpy as np
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
-CHOOSING = Path("results/choosing/data")
 MEASURES = ("accuracy", "balanced_accuracy", "log_loss")
 
 
@@ -106,7 +105,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--configfile", type=Path, default=REPOSITORY / "experiments" / "fer2013-cpu.yaml")
-    parser.add_argument("--data", type=Path, default=CHOOSING, help="folder with images.npy, samples.csv, folds.csv")
+    parser.add_argument("--data", type=Path, default="results/choosing/data", help="images.npy, samples.csv, folds.csv")
     parser.add_argument("--model", default="cnn")
     parser.add_argument("--base", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--change", nargs="+", action="append", default=[], metavar="KEY=VALUE")
@@ -120,7 +119,8 @@ def main() -> None:
         print(json.dumps(train_one(**json.loads(arguments.run))))
         return
     config = read_config(arguments.configfile)
-    if not (data := arguments.data).joinpath("folds.csv").exists():
+    data = arguments.data
+    if not (data / "folds.csv").exists():
         sys.exit(f"{data / 'folds.csv'} is missing; first prepare the data, as --help says")
     recorded = {}
     if arguments.record and arguments.record.exists():
