@@ -14,7 +14,6 @@ those of another seed. This command assigns them:
 """
 
 import argparse
-import copy
 import itertools
 import json
 import os
@@ -33,8 +32,15 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 MEASURES = ("accuracy", "balanced_accuracy", "log_loss")
 
 
-def definition(config: dict, model: str, changes: list[str]) -> dict:
-    """The model's complete definition with changes like `schedule.name=linear`; their values are YAML."""
+def definition(config: dict, experiment: dict, model: str, changes: list[str]) -> dict:
+    """The model's complete definition with changes like `schedule.name=linear`; their values are YAML.
+
+    Args:
+        config: the content of config.yaml with the experiment's file merged over it.
+        experiment: the content of the experiment's file.
+        model: its name.
+        changes: see above.
+    """
     import yaml
 
     from fercv.workflow.errors import InputError
@@ -42,31 +48,31 @@ def definition(config: dict, model: str, changes: list[str]) -> dict:
 
     if model not in config["definitions"]:
         sys.exit(f"--model {model}: expected one of {', '.join(config['definitions'])}")
-    config = copy.deepcopy(config)
-    scale = config["scales"][config["scale"]].setdefault("definitions", {}).setdefault(model, {})
+    complete = complete_config(config, [], experiment)["definitions"][model]
     for change in changes:
         path, equals, value = change.partition("=")
         if not equals:
             sys.exit(f"{change}: expected KEY=VALUE, for instance label_smoothing=0.1 or schedule.name=linear")
         *blocks, key = path.split(".")
-        place = scale
+        place = complete
         for block in blocks:
             place = place.setdefault(block, {})
         place[key] = yaml.safe_load(value)
+    definitions = config["definitions"] | {model: complete}
     try:
-        return complete_config(config, [])["definitions"][model]
+        return complete_config(config | {"definitions": definitions, "scale": "full"}, [])["definitions"][model]
     except InputError as error:
         sys.exit(f"{' '.join(changes)}: {error}")
 
 
-def read_config(path: Path) -> dict:
-    """The configuration of an experiment's file over config.yaml, as Snakemake merges them."""
+def read_config(path: Path) -> tuple[dict, dict]:
+    """The configuration of an experiment's file over config.yaml, as Snakemake merges them; and that of the file."""
     import yaml
     from snakemake.utils import update_config
 
     config, experiment = (yaml.safe_load(file.read_text("utf-8")) for file in (REPOSITORY / "config.yaml", path))
     update_config(config, experiment)
-    return config
+    return config, experiment
 
 
 def train_one(data: str, model: str, asked: dict, fold: int, seed: int) -> dict:
@@ -118,7 +124,7 @@ def main() -> None:
     if arguments.run:
         print(json.dumps(train_one(**json.loads(arguments.run))))
         return
-    config = read_config(arguments.configfile)
+    config, experiment = read_config(arguments.configfile)
     data = arguments.data
     if not (data / "folds.csv").exists():
         sys.exit(f"{data / 'folds.csv'} is missing; first prepare the data, as --help says")
@@ -127,7 +133,9 @@ def main() -> None:
         recorded = {line["run"]: line for line in map(json.loads, arguments.record.read_text("utf-8").splitlines())}
 
     variants = [(), *map(tuple, arguments.change)]
-    asked = {changes: definition(config, arguments.model, [*arguments.base, *changes]) for changes in variants}
+    asked = {
+        changes: definition(config, experiment, arguments.model, [*arguments.base, *changes]) for changes in variants
+    }
 
     def run(changes, fold, seed):
         what = {"data": str(data), "model": arguments.model, "asked": asked[changes], "fold": fold, "seed": seed}

@@ -83,10 +83,10 @@ def draw_maps(snakemake):
         for place, weights in enumerate(("trained", "random")):
             channels = saved[f"channels_{number}"][place]
             rows = table[(table["layer"] == layer) & (table["weights"] == weights)].set_index("channel").loc[channels]
-            names = [
-                f"{channel}\n{part}\n{rows[part].iloc[column]:.2f}" if known else str(channel)
-                for column, (channel, part) in enumerate(zip(channels, PARTS, strict=True))
-            ]
+            names = [str(channel) for channel in channels]
+            if known:
+                areas = [rows[part].iloc[column] for column, part in enumerate(PARTS)]
+                names = [f"{name}\n{part}\n{area:.2f}" for name, part, area in zip(names, PARTS, areas, strict=True)]
             groups.append((f"{layer}\n{weights} weights", names, saved[f"maps_{number}"][place]))
     names = [shortened(classes[label], 12) for label in saved["labels"]]
     note = "Above each map: its channel, from 0. Dark to bright: from the lowest to the highest value of a group. " + (

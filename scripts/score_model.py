@@ -6,11 +6,12 @@ import hashlib
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fercv.data.tables import GROUPS, read_confusion_matrix, read_predictions, read_record, read_table, write_table
 from fercv.evaluate.intervals import summarize
-from fercv.evaluate.measures import chance_levels, describe_weakness, fold_measures, per_class
+from fercv.evaluate.measures import chance_over_folds, describe_weakness, fold_measures, per_class
 from fercv.evaluate.pooled import group_numbers, group_sums, score_pooled
 from fercv.workflow.hashing import derive_seed
 
@@ -19,7 +20,7 @@ log = logging.getLogger("fercv")
 
 def main(snakemake):
     """Write metrics.csv, summary.csv, pooled_metrics.csv, per_class.csv and calibration.csv."""
-    classes, rows, folds_of, sums = snakemake.params.classes, [], {}, 0
+    classes, rows, supports, folds_of, sums = snakemake.params.classes, [], [], {}, 0
     numbers = group_numbers(read_table(snakemake.input.groups, GROUPS)["group"].to_numpy())
     files = zip(snakemake.params.folds, snakemake.input.predictions, snakemake.input.metrics, strict=True)
     for fold, predictions_path, metrics_path in files:
@@ -39,6 +40,7 @@ def main(snakemake):
         software += f" in {recorded['precision']}"
         folds_of.setdefault(software, []).append(fold)
         rows.append({"fold": fold} | measures)
+        supports.append(np.bincount(predictions["label"], minlength=len(classes)))
     if len(folds_of) > 1:
         log.warning(
             "%s: the folds were not all trained with the same software and precision (%s); "
@@ -49,7 +51,7 @@ def main(snakemake):
     metrics = pd.DataFrame(rows)
     write_table(metrics, snakemake.output.metrics)
     counts, _ = read_confusion_matrix(snakemake.input.matrix)
-    summary = summarize(metrics, chance_levels(counts.sum(axis=1)))
+    summary = summarize(metrics, chance_over_folds(np.array(supports)))
     write_table(summary, snakemake.output.summary)
     weakness = describe_weakness(counts, classes, summary.set_index("measure").loc["accuracy"])
     if weakness:

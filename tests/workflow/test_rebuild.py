@@ -80,10 +80,11 @@ OF_GROUPS = COMPARISON | {
 }  # fmt: skip
 # What few experiments have. Models on different folds have no factors, so these are two experiments.
 NET = {"architecture": "fc", "settings": {"width": 0.0625}, "batch_size": 32, "epochs": 2}
+LISTED = NET | {"exclude_from_training": "doubtful.csv"}
 SELDOM = {
     "factors": {
-        "models": ["net", "net_listed"],
-        "definitions": {"net": NET, "net_listed": NET | {"epochs": 3, "exclude_from_training": "doubtful.csv"}},
+        "models": ["net", "net_longer"],
+        "definitions": {"net": LISTED, "net_longer": LISTED | {"epochs": 3}},
         "factors": {"epochs": "epochs"},
         "new_images": "faces.csv",
     },

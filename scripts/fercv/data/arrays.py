@@ -51,13 +51,13 @@ def checked_maps(layers: int) -> dict[str, tuple[Kind, str]]:
 
     Images n, height h, width w. Then for each layer, numbered from 0, the channels m that are shown, and their maps.
     The first of two, t, are those with the weights as trained, the others those with random weights. Each layer has
-    rows and columns of its own.
+    rows, columns and a number of channels of its own.
     """
     arrays = {"images": (GREY, "nhw"), "labels": (COUNT, "n")}
     for layer in range(layers):
-        rows, columns = chr(256 + 2 * layer), chr(257 + 2 * layer)
-        arrays[f"channels_{layer}"] = (COUNT, "tm")
-        arrays[f"maps_{layer}"] = (NUMBER, f"tmn{rows}{columns}")
+        channels, rows, columns = (chr(256 + 3 * layer + dimension) for dimension in range(3))
+        arrays[f"channels_{layer}"] = (COUNT, f"t{channels}")
+        arrays[f"maps_{layer}"] = (NUMBER, f"t{channels}n{rows}{columns}")
     return arrays
 
 

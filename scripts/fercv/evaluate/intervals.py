@@ -19,7 +19,7 @@ def summarize(metrics: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFram
 
     Args:
         metrics: one row per fold: fold, n and any number of measures.
-        chance: what measures are without looking at the images, see `fercv.evaluate.measures.chance_levels`.
+        chance: what measures are without looking at the images, see `fercv.evaluate.measures.chance_over_folds`.
 
     Returns:
         One row per measure: measure, mean, standard_deviation (sample standard deviation of the folds), minimum,

@@ -116,26 +116,43 @@ def misclassified(
     return table[predicted != predictions["label"]]
 
 
-def chance_levels(support: np.ndarray) -> dict[str, float]:
+def chance_levels(support: np.ndarray, known: np.ndarray | None = None) -> dict[str, float]:
     """What the measures are without looking at the images.
 
     For accuracy, balanced_accuracy and macro_f1, this is always naming the most frequent class. For log_loss, it is
-    giving each class its share of the images, which is the entropy of the shares.
+    giving each class its share of the images. (Of the images that decide the shares, this is their entropy.)
 
     Args:
         support: int (k,), the number of images of each class, at least one of which is not 0.
+        known: int (k,), the numbers that decide which class is named, and the shares; those of `support` if left out.
+            A class that is in `support` is here, too.
 
     Returns:
         The measures by name.
     """
-    shares = support[support > 0] / support.sum()
-    most = float(shares.max())
+    known = support if known is None else known
+    present, named = support > 0, known.argmax()
+    shares, expected = support[present] / support.sum(), known[present] / known.sum()
+    found = float(support[named] / support.sum())
     return {
-        "accuracy": most,
-        "balanced_accuracy": 1 / len(shares),
-        "macro_f1": 2 * most / (1 + most) / len(shares),
-        "log_loss": float(-(shares * np.log(shares)).sum()),
+        "accuracy": found,
+        "balanced_accuracy": float(present[named] / present.sum()),
+        # The F1 of the named class, among those of the classes that are there or named.
+        "macro_f1": 2 * found / (1 + found) / np.count_nonzero(present | (np.arange(len(support)) == named)),
+        "log_loss": float(-(shares * np.log(expected)).sum()),
     }
+
+
+def chance_over_folds(supports: np.ndarray) -> dict[str, float]:
+    """The means over the folds of `chance_levels`. All folds together decide which class is named, and the shares.
+
+    Where each fold has the same share of each class, these are the levels of all folds together. Folds by person, for
+    example, may lack classes.
+
+    Args:
+        supports: int (folds, k), the number of images of each class in each fold.
+    """
+    return pd.DataFrame([chance_levels(support, supports.sum(axis=0)) for support in supports]).mean().to_dict()
 
 
 def describe_weakness(counts: np.ndarray, class_names: Sequence[str], accuracy: Mapping[str, float]) -> str:

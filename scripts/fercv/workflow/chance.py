@@ -12,7 +12,7 @@ def beats_chance(mean: float, low: float, chance: float, images: int) -> bool:
     Args:
         mean: over the folds.
         low: the lower end of its interval; NaN if it has none.
-        chance: see `fercv.evaluate.measures.chance_levels`.
+        chance: see `fercv.evaluate.measures.chance_over_folds`.
         images: how many were predicted, in all folds together.
     """
     far_above = mean > chance + 4 * math.sqrt(chance * (1 - chance) / images)

@@ -357,6 +357,44 @@ def check_factors(config: Mapping, files: Sequence[str]) -> None:
         if len(levels) > 1 and len(set(levels.values())) == 1:
             level = levels.popitem()[1]
             refuse(files, key, path, f"but it is {level!r} in all models; add models in which it differs")
+    for one, other in itertools.combinations(config["models"], 2):
+        check_alike(config, one, other, files)
+
+
+def check_alike(config: Mapping, one: str, other: str, files: Sequence[str]) -> None:
+    """Refuse two models of one net that differ in one factor and elsewhere: its effect could not be told.
+
+    A block such as `augmentation` may be one factor as a whole. So what stands beside a factor there may differ, too.
+    """
+    definitions, levels = [config["definitions"][model] for model in (one, other)], factor_levels(config)
+    differing = [name for name in config["factors"] if levels[one][name] != levels[other][name]]
+    if len(differing) != 1 or definitions[0]["architecture"] != definitions[1]["architecture"]:
+        return
+    path = config["factors"][differing[0]]
+    block = path.rpartition(".")[0]
+    first, second = map(single_settings, definitions)
+    elsewhere = sorted(
+        setting
+        for setting in first.keys() | second.keys()
+        if first.get(setting) != second.get(setting)
+        and setting != path
+        and (block in ("", "settings") or not setting.startswith(f"{block}."))
+    )
+    if elsewhere:
+        text = (
+            f"but {one} and {other} differ in {names(elsewhere)}, too, so its effect cannot be told; a model of your "
+            "own gets nothing from a scale: make both alike, or name these as factors"
+        )
+        refuse(files, ["factors", differing[0]], path, text)
+
+
+def single_settings(block: Mapping, prefix: str = "") -> dict[str, object]:
+    """The settings of a block and of those in it, by their paths."""
+    found = {}
+    for key, value in block.items():
+        path = f"{prefix}{key}"
+        found |= single_settings(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return found
 
 
 def factor_levels(config: Mapping) -> dict[str, dict[str, object]]:

@@ -223,6 +223,21 @@ def test_chance_is_what_scikit_learns_dummy_classifier_reaches(support):
     }
 
 
+@pytest.mark.parametrize(
+    "supports", [[[6, 2, 2], [0, 3, 1]], [[300, 1, 1], [0, 5, 0], [0, 0, 4]], [[2, 2, 0], [0, 2, 2]]]
+)
+def test_chance_over_folds_is_what_the_same_answer_for_each_image_reaches(supports):
+    """Also where the folds differ in size, and lack classes: no model that looks at nothing beats it."""
+    shares = np.sum(supports, axis=0) / np.sum(supports)
+    reached = []
+    for support in supports:
+        labels = np.repeat([0, 1, 2], support)
+        answers = pd.DataFrame(np.tile(shares, (len(labels), 1)), columns=NAMES).assign(label=labels)
+        reached.append(measures.fold_measures(answers, NAMES))
+    expected = pd.DataFrame(reached).drop(columns="n").mean().to_dict()
+    assert measures.chance_over_folds(np.array(supports)) == pytest.approx(expected, rel=1e-6)
+
+
 def weakness(counts, mean, low=np.nan, high=np.nan):
     counts = np.array(counts)
     chance = measures.chance_levels(counts.sum(axis=1))["accuracy"]

@@ -136,5 +136,8 @@ def test_every_card_says_what_the_model_was_made_with_and_what_it_must_not_be_us
     assert "An expression is not an emotion." in card and "Do not decide about people by it" in card
     record = json.loads((folder / "final" / "training.json").read_text())
     write_record(folder, record | {"early_stopping_rows": 99})
-    assert "99 further images decided when the training stopped." in " ".join(card_of(folder).split())
+    stopped = " ".join(card_of(folder).split())
+    assert "99 further images decided when the training stopped." in stopped
+    assert "The weights are those of the best of them. It is a definition for" in stopped
+    assert "The weights are those" not in card
     assert not re.search(r"\n\n\n|[ \t]\n", card_of(folder))

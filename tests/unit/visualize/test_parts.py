@@ -1,8 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from drawings import random_images, texts_of
 from sklearn.metrics import roc_auc_score
 
+import plot_layer_checks
+from fercv.data.tables import FEATURE_MAP_CHECKS, write_table
 from fercv.visualize.parts import best_maps, check_maps, lighting_up, maps_table, part_areas
 
 
@@ -70,3 +75,25 @@ def test_maps_with_trained_and_with_random_weights_stand_beside_each_other():
     assert checked.maps.shape == (2, 2, 2, 3, 2)
     np.testing.assert_array_equal(checked.maps[1, 0, 0], random[4, ..., checked.channels[1, 0]])
     np.testing.assert_array_equal(checked.maps[0, 1, 1], trained[0, ..., checked.channels[0, 1]])
+
+
+def test_a_layer_of_fewer_maps_than_a_group_has_is_drawn(tmp_path):
+    """Where no parts are known. A net of one's own may have a layer of two channels."""
+    tables, saved = [], {"images": random_images(2), "labels": np.array([0, 1])}
+    for number, (layer, maps) in enumerate([("narrow", 2), ("wide", 5)]):
+        trained, random = np.random.default_rng(4).normal(size=(2, 2, 3, 3, maps)).astype(np.float32)
+        checked = check_maps(trained, random, {}, np.array([0, 1]), 3)
+        tables.append(checked.table.assign(layer=layer))
+        saved |= {f"channels_{number}": checked.channels, f"maps_{number}": checked.maps}
+    np.savez(tmp_path / "maps.npz", **saved)
+    table = pd.concat(tables).assign(brows=np.nan, eyes=np.nan, mouth=np.nan)[list(FEATURE_MAP_CHECKS)]
+    write_table(table, tmp_path / "maps.csv")
+    figure = plot_layer_checks.draw_maps(
+        SimpleNamespace(
+            input=SimpleNamespace(maps_table=tmp_path / "maps.csv", maps=tmp_path / "maps.npz"),
+            params=SimpleNamespace(classes=["calm", "angry"]),
+            wildcards=SimpleNamespace(model="net"),
+        )
+    )
+    assert [len(axes.get_xticks()) for axes in figure.axes[1:]] == [2, 2, 3, 3]
+    assert any("the maps whose values vary most" in " ".join(text.split()) for text in texts_of(figure))

@@ -529,6 +529,25 @@ def test_an_experiment_with_factors_may_be_run_for_one_model_alone(base_config):
     assert complete_config(config, [])["models"] == ["cnn"]
 
 
+def test_a_factor_is_refused_if_two_models_differ_elsewhere(base_config):
+    """A model of one's own gets nothing from the scale that makes the built-in one small."""
+    more = base_config["definitions"]["fc"] | {"settings": {"width": 1.0, "dropout": 0.1}}
+    config = changed(base_config, "definitions/fc_more", more)
+    config |= {"models": ["fc", "fc_more"], "scale": "demo", "factors": {"dropout": "settings.dropout"}}
+    line = refusal(config)
+    for part in ("factors.dropout is 'settings.dropout'", "fc and fc_more differ in", "settings.width", "make both"):
+        assert part in line
+    # In full size, they are alike in all else.
+    complete_config(config | {"scale": "full"}, [])
+
+
+def test_a_block_of_settings_may_be_a_factor_as_a_whole(base_config):
+    moved = base_config["definitions"]["cnn"] | {"augmentation": {"horizontal_flip": False, "rotation": 20}}
+    config = changed(base_config, "definitions/moved", moved)
+    config |= {"models": ["cnn", "moved"], "scale": "full", "factors": {"moved": "augmentation.horizontal_flip"}}
+    assert complete_config(config, [])["models"] == ["cnn", "moved"]
+
+
 def test_factors_are_not_asked_of_models_on_different_folds(base_config):
     random = base_config["definitions"]["fc"] | {"folds": "random", "epochs": 3}
     config = changed(base_config, "definitions/random", random) | {"factors": {"epochs": "epochs"}}
