@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from helpers import REPOSITORY
 
-from fercv.evaluate.intervals import corrected_interval
+from fercv.data.tables import METRICS, read_table
+from fercv.evaluate.intervals import compare, corrected_interval
 
 PAGE = REPOSITORY / "docs" / "fer2013.md"
 RESULTS = REPOSITORY / "docs" / "results"
@@ -232,6 +233,37 @@ def test_the_findings_say_where_validation_is_above_training_in_the_ablation():
     normalized = [first[model] for model in ("cnn_nad", "cnn_na", "cnn_nd", "cnn_n")]
     others = [first[model] for model in ("cnn_ad", "cnn_a", "cnn_d", "cnn_plain")]
     assert (min(normalized), max(normalized), min(others), max(others)) == (0.071, 0.095, 0.014, 0.03)
+
+
+def test_the_page_has_the_processor_time_of_the_folds():
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    seconds = {}
+    for model in MODELS:
+        paths = list((RESULTS / "fer2013-quarter" / "benchmarks" / "train_fold").glob(f"{model}_??.jsonl"))
+        assert len(paths) == 20
+        seconds[model] = sum(json.loads(path.read_text(encoding="utf-8"))["cpu_time"] for path in paths)
+    cnn, fc, fc_dropout = (f"{value:,.0f} s" for value in seconds.values())
+    assert f"the 20 folds of the cnn took {cnn} of processor time, those of fc {fc}, and of fc_dropout {fc_dropout}" in text
+
+
+def test_the_page_compares_the_two_recipes_of_the_cnn():
+    folders = {"long": "cnn", "short": "cnn_7_epochs"}
+    tables = {
+        name: read_table(RESULTS / "fer2013-quarter" / folder / "metrics.csv", METRICS)
+        for name, folder in folders.items()
+    }
+    compared = compare(tables).set_index(["model", "versus", "measure"])
+    accuracy, balanced, loss = (
+        compared.loc["long", "short", measure] for measure in ("accuracy", "balanced_accuracy", "log_loss")
+    )
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    for sentence in (
+        f"had an accuracy of {tables['short']['accuracy'].mean():.3f}",
+        f"better by {interval(accuracy, '.3f')} in accuracy, and by {interval(balanced, '.3f')} in balanced accuracy",
+        f"log loss is {tables['long']['log_loss'].mean():.3f} instead of {tables['short']['log_loss'].mean():.3f}",
+    ):
+        assert sentence in text
+    assert loss["high"] < 0
 
 
 def test_the_page_has_the_figures_of_the_fold_in_full_width():
