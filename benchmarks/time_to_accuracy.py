@@ -48,19 +48,21 @@ def definition(config: dict, experiment: dict, model: str, changes: list[str]) -
 
     if model not in config["definitions"]:
         sys.exit(f"--model {model}: expected one of {', '.join(config['definitions'])}")
-    complete = complete_config(config, [], experiment)["definitions"][model]
+    changed = {}
     for change in changes:
         path, equals, value = change.partition("=")
         if not equals:
             sys.exit(f"{change}: expected KEY=VALUE, for instance label_smoothing=0.1 or schedule.name=linear")
         *blocks, key = path.split(".")
-        place = complete
+        place = changed
         for block in blocks:
             place = place.setdefault(block, {})
         place[key] = yaml.safe_load(value)
-    definitions = config["definitions"] | {model: complete}
+    scales = {"changed": {"definitions": {model: changed}}}
     try:
-        return complete_config(config | {"definitions": definitions, "scale": "full"}, [])["definitions"][model]
+        definitions = config["definitions"] | {model: complete_config(config, [], experiment)["definitions"][model]}
+        config = config | {"definitions": definitions, "scale": "changed", "scales": scales}
+        return complete_config(config, [])["definitions"][model]
     except InputError as error:
         sys.exit(f"{' '.join(changes)}: {error}")
 

@@ -357,22 +357,28 @@ def check_factors(config: Mapping, files: Sequence[str]) -> None:
         if len(levels) > 1 and len(set(levels.values())) == 1:
             level = levels.popitem()[1]
             refuse(files, key, path, f"but it is {level!r} in all models; add models in which it differs")
-    for one, other in itertools.combinations(config["models"], 2):
-        check_alike(config, one, other, files)
+    if config["factors"]:
+        settings = [(model, single_settings(config["definitions"][model])) for model in config["models"]]
+        for (one, first), (other, second) in itertools.combinations(settings, 2):
+            check_alike(config["factors"], {one: first, other: second}, files)
 
 
-def check_alike(config: Mapping, one: str, other: str, files: Sequence[str]) -> None:
+def check_alike(factors: Mapping[str, str], settings: Mapping[str, Mapping], files: Sequence[str]) -> None:
     """Refuse two models of one net that differ in one factor and elsewhere: its effect could not be told.
 
     A block such as `augmentation` may be one factor as a whole. So what stands beside a factor there may differ, too.
+
+    Args:
+        factors: the path of each.
+        settings: of the two models, as `single_settings` returns them.
+        files: see `complete_config`.
     """
-    definitions, levels = [config["definitions"][model] for model in (one, other)], factor_levels(config)
-    differing = [name for name in config["factors"] if levels[one][name] != levels[other][name]]
-    if len(differing) != 1 or definitions[0]["architecture"] != definitions[1]["architecture"]:
+    (one, first), (other, second) = settings.items()
+    differing = [name for name, path in factors.items() if first.get(path) != second.get(path)]
+    if len(differing) != 1 or first["architecture"] != second["architecture"]:
         return
-    path = config["factors"][differing[0]]
+    path = factors[differing[0]]
     block = path.rpartition(".")[0]
-    first, second = map(single_settings, definitions)
     elsewhere = sorted(
         setting
         for setting in first.keys() | second.keys()
