@@ -5,7 +5,7 @@ from fercv.workflow.jobs import run
 from itertools import product
 
 from fercv.data.tables import HISTORY, read_table, write_table
-from fercv.evaluate.factors import factor_effects, factor_table, last_epochs, level_table
+from fercv.evaluate.factors import factor_effects, factor_table, kept_epochs, level_table
 
 
 def main(snakemake):
@@ -15,9 +15,9 @@ def main(snakemake):
     folds = product(architectures, snakemake.params.folds)
     for (model, fold), path in zip(folds, snakemake.input.histories, strict=True):
         histories[model][fold] = read_table(path, HISTORY)
-    last, levels = last_epochs(histories), level_table(snakemake.params.levels)
-    write_table(factor_table(last, levels), snakemake.output.factors)
-    write_table(factor_effects(last, levels, architectures), snakemake.output.effects)
+    kept, levels = kept_epochs(histories), level_table(snakemake.params.levels)
+    write_table(factor_table(kept, levels), snakemake.output.factors)
+    write_table(factor_effects(kept, levels, architectures), snakemake.output.effects)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(snakemake):
         read_table(path, HISTORY).assign(fold=fold)
         for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
     ]
-    histories = pd.concat(tables)[["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy"]]
+    histories = pd.concat(tables)[["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy", "kept"]]
     summary = read_table(snakemake.input.summary, SUMMARY).set_index("measure")
     title = f"Accuracy of {snakemake.wildcards.model}, {len(tables)} folds"
     figure = accuracy_figure(histories, accuracy_curves(histories), summary.loc["accuracy", "chance"], title)

@@ -79,14 +79,15 @@ def feature_map_checks_of(layers, rows):
     return visualize.feature_map_checks_figure(random_images(len(rows)), rows, groups, title, "How to read it. " * 20)
 
 
-def accuracy_tables(folds, epochs):
+def accuracy_tables(folds, epochs, kept=None):
+    """Curves of some folds. The epoch `kept` is the last one where none is named."""
     histories = pd.DataFrame(
         [
-            (fold, epoch, 0.5 + 0.01 * fold, 0.65 + 0.01 * fold, 0.6 + 0.01 * fold)
+            (fold, epoch, 0.5 + 0.01 * fold, 0.65 + 0.01 * fold, 0.6 + 0.01 * fold, int(epoch == (kept or epochs)))
             for fold in range(folds)
             for epoch in range(1, epochs + 1)
         ],
-        columns=["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy"],
+        columns=["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy", "kept"],
     )
     by_epoch = histories.groupby("epoch")
     curves = pd.DataFrame({"folds": by_epoch["fold"].count()})
@@ -275,6 +276,7 @@ DRAWINGS = {
     "audit, one pair of high images": lambda: audit_of({"Different labels": [], "Equal": [2]}, EMOTIONS, height=30),
     "audit, names of 77 characters": lambda: audit_of({"Equal": [8] * 4, "Near": []}, VERY_LONG_NAMES, "A title " * 40),
     "accuracy": lambda: accuracy_figure(*accuracy_tables(4, 30), "Accuracy of cnn"),
+    "accuracy, early stopping": lambda: accuracy_figure(*accuracy_tables(4, 12, kept=9), "Accuracy of cnn"),
     "accuracy, one epoch": lambda: accuracy_figure(*accuracy_tables(20, 1), "Accuracy of cnn"),
     "accuracy, one fold": lambda: accuracy_figure(*accuracy_tables(1, 2), "Accuracy of cnn"),
     "confusion": lambda: confusion_of(EMOTIONS),

@@ -356,7 +356,7 @@ def test_feature_maps_are_measured_on_validation_images_whose_parts_are_known(re
         assert list(saved["channels_0"][1]) == list(best.to_numpy().argmax(axis=0))
 
 
-def test_factors_are_those_of_the_models_and_accuracies_those_of_the_last_epochs(results):
+def test_factors_are_those_of_the_models_and_accuracies_those_of_the_epochs_that_were_kept(results):
     table = read_table(results / "factors.csv", FACTORS, others=TEXT)
     assert table.drop_duplicates("model")[["model", "epochs"]].to_numpy().tolist() == [["cnn", "2"], ["fc", "3"]]
     for model, column in itertools.product(MODELS, ("val_accuracy", "clean_accuracy", "accuracy")):

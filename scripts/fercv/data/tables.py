@@ -119,7 +119,8 @@ AUDIT = {
     "finding": TEXT,
     "sources": TEXT,
 }  # fmt: skip
-# M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1.
+# M/folds/<fold>/history.csv and timing.csv, one row per epoch, counted from 1. `kept` is 1 for the epoch whose weights
+# the model has, and 0 for the others.
 HISTORY = {
     "epoch": EPOCH,
     "loss": AMOUNT,
@@ -129,6 +130,7 @@ HISTORY = {
     "val_loss": LOG_LOSS,
     "val_accuracy": SHARE,
     "learning_rate": AMOUNT,
+    "kept": Kind("int64", 0, 1),
 }
 # M/final/history.csv: the final model is trained on all training rows, so there are none to validate it on.
 FINAL_HISTORY = {name: kind for name, kind in HISTORY.items() if not name.startswith("val_")}
@@ -269,8 +271,8 @@ COMPARISON = {
     "p_adjusted": SHARE_IF_KNOWN,
     "folds": COUNT,
 }
-# E/factors.csv, one row for each model and measure: accuracies after the last epoch. Then a column for each factor,
-# with the model's setting as JSON.
+# E/factors.csv, one row for each model and measure: accuracies after the epoch whose weights were kept. Then a column
+# for each factor, with the model's setting as JSON.
 FACTORS = {
     "model": TEXT,
     "measure": TEXT,

@@ -14,11 +14,11 @@ from fercv.evaluate.intervals import corrected_interval, holm
 TIMES = " \N{MULTIPLICATION SIGN} "
 # The accuracies that history.csv has of an epoch, and how far validation lies above training.
 MEASURES = {
-    "validation": lambda last: last["val_accuracy"],
-    "clean_training": lambda last: last["clean_accuracy"],
-    "training": lambda last: last["accuracy"],
-    "validation_minus_training": lambda last: last["val_accuracy"] - last["accuracy"],
-    "validation_minus_clean_training": lambda last: last["val_accuracy"] - last["clean_accuracy"],
+    "validation": lambda kept: kept["val_accuracy"],
+    "clean_training": lambda kept: kept["clean_accuracy"],
+    "training": lambda kept: kept["accuracy"],
+    "validation_minus_training": lambda kept: kept["val_accuracy"] - kept["accuracy"],
+    "validation_minus_clean_training": lambda kept: kept["val_accuracy"] - kept["clean_accuracy"],
 }
 
 
@@ -35,8 +35,8 @@ def level_table(levels: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(texts, index=pd.Index(levels, name="model"))
 
 
-def last_epochs(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    """The measures of every fold after its last epoch.
+def kept_epochs(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The measures of every fold after the epoch whose weights its model has.
 
     Args:
         histories: for each model and fold the table of its history.csv.
@@ -45,18 +45,18 @@ def last_epochs(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataF
         One row per model and fold, these as index; a column for each of MEASURES.
     """
     rows = {
-        (model, fold): {measure: of(history.iloc[-1]) for measure, of in MEASURES.items()}
+        (model, fold): {measure: of(history[history["kept"] == 1].iloc[0]) for measure, of in MEASURES.items()}
         for model, folds in histories.items()
         for fold, history in folds.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "fold"])
 
 
-def factor_table(last: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
+def factor_table(kept: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     """Summarize the models over their folds.
 
     Args:
-        last: what `last_epochs` returns.
+        kept: what `kept_epochs` returns.
         levels: what `level_table` returns.
 
     Returns:
@@ -66,12 +66,12 @@ def factor_table(last: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (model, measure, *_interval(values, measure)[:4], len(values), *levels.loc[model])
         for model in levels.index
-        for measure, values in last.loc[model].items()
+        for measure, values in kept.loc[model].items()
     ]
     return pd.DataFrame(rows, columns=[*FACTORS, *levels.columns])
 
 
-def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapping[str, str]) -> pd.DataFrame:
+def factor_effects(kept: pd.DataFrame, levels: pd.DataFrame, architectures: Mapping[str, str]) -> pd.DataFrame:
     """The effect of each factor with two levels, and by how much more it changes a measure where another one is on.
 
     An effect is the mean difference between models that differ in nothing else: in each fold the differences of all
@@ -81,7 +81,7 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
     adjusted for all rows of the table, see `fercv.evaluate.intervals.holm`.
 
     Args:
-        last: what `last_epochs` returns.
+        kept: what `kept_epochs` returns.
         levels: what `level_table` returns.
         architectures: the architecture of each model; models of different ones are not compared.
 
@@ -98,7 +98,7 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
         if len(chosen) != 2:
             continue
         two_levels.setdefault(architecture, {})[factor] = pairs
-        differences = sum(last.loc[after] - last.loc[before] for before, after in pairs) / len(pairs)
+        differences = sum(kept.loc[after] - kept.loc[before] for before, after in pairs) / len(pairs)
         for measure, values in differences.items():
             interval = _interval(values, measure, differences=1)
             rows.append((architecture, factor, *chosen, measure, *interval, np.nan, len(pairs), len(values)))
@@ -107,7 +107,7 @@ def factor_effects(last: pd.DataFrame, levels: pd.DataFrame, architectures: Mapp
             squares = matched_squares(pairs_of[first], levels, first, second)
             if not squares:
                 continue
-            more = sum(last.loc[d] - last.loc[c] - last.loc[b] + last.loc[a] for a, b, c, d in squares) / len(squares)
+            more = sum(kept.loc[d] - kept.loc[c] - kept.loc[b] + kept.loc[a] for a, b, c, d in squares) / len(squares)
             name = f"{first}{TIMES}{second}"
             for measure, values in more.items():
                 interval = _interval(values, measure, differences=2)

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from fercv.figures.drawing import BLUE, CHANCE_LINE, GREEN, GREY, STYLE, VERMILLION, WIDTH, set_heading
+from fercv.figures.drawing import BLUE, CHANCE_LINE, GREEN, GREY, INK, STYLE, VERMILLION, WIDTH, set_heading
 from fercv.figures.intervals import Series
 
 CURVES = (
@@ -22,8 +22,8 @@ def accuracy_figure(histories, curves, chance, title):
     """Accuracy in training and in validation over the epochs: mean over the folds, its spread, and every single fold.
 
     Args:
-        histories: DataFrame with the columns fold, epoch (from 1), accuracy, clean_accuracy, val_accuracy; one row for
-            a fold's epoch.
+        histories: DataFrame with the columns fold, epoch (from 1), accuracy, clean_accuracy, val_accuracy, and kept: 1
+            for the epoch whose weights the fold's model has, and 0 for the others; one row for a fold's epoch.
         curves: DataFrame with the same accuracies, epoch, folds, and accuracy_spread and the like; one row for an
             epoch: means over the folds that reached it, how many folds those are, and standard deviations (NaN where
             there is only one fold).
@@ -43,10 +43,14 @@ def accuracy_figure(histories, curves, chance, title):
         _draw_mean_and_spread(axes, curves, series, shift, alone)
     _scale_accuracy_axes(axes, int(curves["epoch"].iloc[-1]))
     axes.axhline(chance, **CHANCE_LINE)
-    _mark_final_values(axes, curves)
-    _mark_early_stopping(axes, curves)
+    kept = histories[histories["kept"] == 1]
+    stopped_early = (kept["epoch"] < kept["fold"].map(histories.groupby("fold")["epoch"].max())).any()
+    _write_final_values(axes, kept)
+    _mark_where_folds_end(axes, curves)
     set_heading(figure, title)
     handles = _accuracy_legend(curves)
+    if stopped_early:
+        handles.append(_draw_kept_epochs(axes, kept))
     handles.append(Line2D([], [], label=f"always the most frequent class, {chance:.3f}", **CHANCE_LINE))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.4, handlelength=2.6)
     return figure
@@ -109,29 +113,36 @@ def _accuracy_legend(curves):
     return handles
 
 
-def _mark_final_values(axes, curves):
-    """Write the last values of all series at their ends, and move the texts apart where they would overlap."""
+def _draw_kept_epochs(axes, kept):
+    """Draw a bar for each fold at the epoch whose weights its model has; return the bars' entry for the legend."""
+    bars = {"color": INK, "ls": "", "marker": "|", "ms": 13, "mew": 1.5}
+    axes.plot(kept["epoch"], kept["val_accuracy"], zorder=4, **bars)
+    return Line2D([], [], label="epochs that the folds keep", **bars)
+
+
+def _write_final_values(axes, kept):
+    """Write the accuracies of the folds' models at the right, and move the texts apart where they would overlap."""
     # Here, because that takes longer than importing everything else.
     from scipy.optimize import isotonic_regression
 
     least_distance, margin = 0.13, 0.06
-    last = curves.iloc[-1]
-    ordered = sorted(CURVES, key=lambda series: last[series.column])
+    mean, spread = kept.mean(numeric_only=True), kept.std(numeric_only=True)
+    ordered = sorted(CURVES, key=lambda series: mean[series.column])
     offsets = least_distance * np.arange(len(ordered))
     # The smallest moves, in the sense of least squares, that leave the distances.
-    heights = isotonic_regression([last[series.column] for series in ordered] - offsets).x
+    heights = isotonic_regression([mean[series.column] for series in ordered] - offsets).x
     heights = np.clip(heights, margin, 1 - margin - offsets[-1]) + offsets
     for height, series in zip(heights, ordered, strict=True):
-        text = f"{series.name}\n{last[series.column]:.3f}"
-        if curves["folds"].max() > 1:
-            text += f" ± {_spread(curves, series).iloc[-1]:.3f}"
+        text = f"{series.name}\n{mean[series.column]:.3f}"
+        if len(kept) > 1:
+            text += f" ± {spread[series.column]:.3f}"
         axes.text(
             1.012, height, text, transform=axes.get_yaxis_transform(), color=series.colour, weight="bold", va="center",
             linespacing=1.3,
         )  # fmt: skip
 
 
-def _mark_early_stopping(axes, curves):
+def _mark_where_folds_end(axes, curves):
     """Mark the last epoch that every fold reached, where some folds went on; `curves` is sorted by epoch."""
     folds = int(curves["folds"].max())
     complete = curves.loc[curves["folds"] == folds, "epoch"].max()

@@ -111,10 +111,11 @@ class Trained(NamedTuple):
 
     model: float32 Keras model, uncompiled.
     history: one dict per epoch: epoch (from 1), loss, accuracy, clean_loss, clean_accuracy, val_loss, val_accuracy,
-        learning_rate. loss and accuracy are means over the batches of the epoch, with augmentation and dropout; the
-        loss also with class weights and label smoothing. The others are measured after the epoch, without these, in the
-        precision of the training: clean_ on `Task.sample`, val_ on the validation rows, if there are any. val_loss is
-        `evaluate.measures.log_loss`, as in metrics.json. learning_rate is that of the middle of the epoch.
+        learning_rate, kept. loss and accuracy are means over the batches of the epoch, with augmentation and dropout;
+        the loss also with class weights and label smoothing. The others are measured after the epoch, without these, in
+        the precision of the training: clean_ on `Task.sample`, val_ on the validation rows, if there are any. val_loss
+        is `evaluate.measures.log_loss`, as in metrics.json. learning_rate is that of the middle of the epoch. kept is 1
+        for the epoch whose weights the model has: the last one, or the best one by early stopping.
     timing: one dict per epoch: epoch, seconds (of the training steps), images_per_second, validation_seconds.
     """
 
@@ -147,7 +148,9 @@ def train(task: Task) -> Trained:
     if has_stopped(state, task):
         log.info("%s: early stopping, no lower loss for %d epochs", task.name, state.epochs_without_gain)
     progress.end()
-    return Trained(final_model(state, task), state.history, state.timing)
+    kept = len(state.history) - state.epochs_without_gain
+    history = [record | {"kept": int(record["epoch"] == kept)} for record in state.history]
+    return Trained(final_model(state, task), history, state.timing)
 
 
 def compiled_model(task: Task):
@@ -193,7 +196,8 @@ def check_fits(saved: Snapshot, state: TrainingState, task: Task) -> None:
     if {key: type(value) for key, value in saved.numbers.items()} != kinds:
         raise UnusableError("it is damaged: its numbers are not those of a run")
     epochs = list(range(1, min(len(saved.numbers["history"]), task.definition["epochs"]) + 1))
-    history = FINAL_HISTORY if task.validation is None else HISTORY
+    # Which epoch is kept is known at the end of the run.
+    history = [column for column in (FINAL_HISTORY if task.validation is None else HISTORY) if column != "kept"]
     for key, columns in (("history", history), ("timing", TIMING)):
         rows = saved.numbers[key]
         if not all(isinstance(row, dict) and list(row) == list(columns) for row in rows):

@@ -18,14 +18,14 @@ LEVELS = {
 VALIDATION = {"plain": 0.5, "dropped": 0.52, "moved": 0.6, "both": 0.66}
 
 
-def last_epochs(validation=VALIDATION, noise=0.01):
+def kept_epochs(validation=VALIDATION, noise=0.01):
     """Folds of these models, in which training accuracy is 0.7 throughout and the clean one 0.8."""
 
     def history(accuracy):
-        curves = {"accuracy": [0.1, 0.2, 0.7], "clean_accuracy": [0.1, 0.2, 0.8], "val_accuracy": [0.1, 0.2, accuracy]}
-        return pd.DataFrame(curves, index=[3, 4, 5])
+        curves = {"accuracy": [0.1, 0.7, 0.9], "clean_accuracy": [0.1, 0.8, 0.9], "val_accuracy": [0.1, accuracy, 0.2]}
+        return pd.DataFrame(curves | {"kept": [0, 1, 0]}, index=[3, 4, 5])
 
-    return factors.last_epochs(
+    return factors.kept_epochs(
         {
             model: {fold: history(value + noise * number) for number, fold in enumerate(FOLDS)}
             for model, value in validation.items()
@@ -33,8 +33,8 @@ def last_epochs(validation=VALIDATION, noise=0.01):
     )
 
 
-def test_each_models_accuracies_are_means_over_the_folds_last_epochs():
-    table = factors.factor_table(last_epochs(), factors.level_table(LEVELS))
+def test_each_models_accuracies_are_means_over_the_epochs_that_the_folds_keep():
+    table = factors.factor_table(kept_epochs(), factors.level_table(LEVELS))
     assert list(table.columns) == [*FACTORS, "augmentation", "dropout"]
     both = table[table["model"] == "both"].set_index("measure")
     assert both["mean"].to_dict() == pytest.approx(
@@ -54,7 +54,7 @@ def test_each_models_accuracies_are_means_over_the_folds_last_epochs():
 
 def test_an_effect_is_the_mean_over_the_pairs_that_differ_in_the_factor_alone():
     levels = factors.level_table(LEVELS)
-    effects = factors.factor_effects(last_epochs(), levels, dict.fromkeys(LEVELS, "cnn"))
+    effects = factors.factor_effects(kept_epochs(), levels, dict.fromkeys(LEVELS, "cnn"))
     assert list(effects.columns) == list(FACTOR_EFFECTS)
     assert set(effects["architecture"]) == {"cnn"}
     effects = effects.set_index(["factor", "measure"])
@@ -88,7 +88,7 @@ RANGES = {
 
 def scattered():
     """Folds in which every measure varies."""
-    last = last_epochs()
+    last = kept_epochs()
     return last + np.random.default_rng(0).normal(0, 0.05, last.shape)
 
 
@@ -141,7 +141,7 @@ def test_an_interaction_is_averaged_over_models_alike_in_the_other_settings():
     }
 
     def interaction(models):
-        last = last_epochs({model: validation[model] for model in models})
+        last = kept_epochs({model: validation[model] for model in models})
         table = factors.level_table({model: levels[model] for model in models})
         effects = factors.factor_effects(last, table, dict.fromkeys(models, "cnn"))
         rows = effects[
@@ -154,7 +154,7 @@ def test_an_interaction_is_averaged_over_models_alike_in_the_other_settings():
 
 
 def test_the_p_values_of_all_effects_are_adjusted_together():
-    last = last_epochs()
+    last = kept_epochs()
     last += np.random.default_rng(0).normal(0, 0.01, last.shape)
     effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
     # Two factors and their interaction, in five measures.
@@ -165,7 +165,7 @@ def test_the_p_values_of_all_effects_are_adjusted_together():
 
 def test_models_of_different_architectures_are_no_pair():
     architectures = dict.fromkeys(LEVELS, "cnn") | {"dropped": "fc", "both": "fc"}
-    effects = factors.factor_effects(last_epochs(), factors.level_table(LEVELS), architectures)
+    effects = factors.factor_effects(kept_epochs(), factors.level_table(LEVELS), architectures)
     assert set(zip(effects["architecture"], effects["factor"], strict=True)) == {
         ("cnn", "augmentation"), ("fc", "augmentation")
     }  # fmt: skip
@@ -176,20 +176,20 @@ def test_models_of_different_architectures_are_no_pair():
 def test_a_factor_of_three_numbers_is_a_curve_and_has_no_effects(rates):
     levels = factors.level_table({f"fc_{rate}": {"dropout": rate} for rate in rates})
     assert factors.is_numeric(levels["dropout"])
-    last = last_epochs(dict.fromkeys(levels.index, 0.5))
+    last = kept_epochs(dict.fromkeys(levels.index, 0.5))
     assert factors.factor_effects(last, levels, dict.fromkeys(levels.index, "fc")).empty
 
 
 def test_a_curve_does_not_hide_the_effect_of_another_factor():
     models = {"a": (0, False), "b": (0.1, False), "c": (0.2, False), "d": (0, True)}
     levels = factors.level_table({model: {"dropout": rate, "moved": moved} for model, (rate, moved) in models.items()})
-    effects = factors.factor_effects(last_epochs(dict.fromkeys(models, 0.5)), levels, dict.fromkeys(models, "fc"))
+    effects = factors.factor_effects(kept_epochs(dict.fromkeys(models, 0.5)), levels, dict.fromkeys(models, "fc"))
     assert set(effects["factor"]) == {"moved"}
 
 
 def test_numbers_are_ordered_by_their_values():
     levels = factors.level_table({"many": {"epochs": 10}, "few": {"epochs": 9}})
-    effects = factors.factor_effects(last_epochs({"many": 0.6, "few": 0.5}), levels, {"many": "fc", "few": "fc"})
+    effects = factors.factor_effects(kept_epochs({"many": 0.6, "few": 0.5}), levels, {"many": "fc", "few": "fc"})
     assert effects[["before", "after"]].iloc[0].tolist() == ["9", "10"]
     assert effects.loc[effects["measure"] == "validation", "mean"].item() == pytest.approx(0.1)
 

@@ -36,10 +36,26 @@ def test_accuracy_tells_where_folds_stopped_early():
     assert "all 5 folds until here, 2 at the end" in texts
 
 
+def test_with_early_stopping_the_final_means_are_those_of_the_kept_epochs():
+    histories, curves, chance = accuracy_tables(3, 6, kept=4)
+    histories.loc[histories["kept"] == 1, "val_accuracy"] += 0.1
+    figure = accuracy_figure(histories, curves, chance, "Accuracy")
+    assert "validation\n0.710 ± 0.010" in texts_of(figure)
+    bars = next(line for line in figure.axes[0].lines if line.get_marker() == "|")
+    assert list(bars.get_xdata()) == [4, 4, 4]
+    assert list(bars.get_ydata()) == pytest.approx([0.7, 0.71, 0.72])
+    assert "epochs that the folds keep" in texts_of(figure)
+
+
+def test_where_each_fold_keeps_its_last_epoch_no_epoch_is_marked():
+    assert "epochs that the folds keep" not in texts_of(accuracy_figure(*accuracy_tables(3, 6), "Accuracy"))
+
+
 @pytest.mark.parametrize("final", [(0.99, 1.0, 0.995), (0.01, 0.02, 0.0), (0.6, 0.6, 0.6), (0.2, 0.9, 0.25)])
 def test_final_accuracies_do_not_overlap(final):
     histories, curves, chance = accuracy_tables(2, 3)
-    curves["accuracy"], curves["clean_accuracy"], curves["val_accuracy"] = final
+    for table in (histories, curves):
+        table["accuracy"], table["clean_accuracy"], table["val_accuracy"] = final
     figure = accuracy_figure(histories, curves, chance, "Accuracy")
     figure.draw_without_rendering()
     places = [

@@ -6,7 +6,7 @@ import pytest
 from drawings import texts_of
 
 from fercv.data.tables import FACTOR_EFFECTS
-from fercv.evaluate.factors import factor_effects, factor_table, last_epochs, level_table
+from fercv.evaluate.factors import factor_effects, factor_table, kept_epochs, level_table
 from fercv.figures.factors import curves_figure, effects_figure
 from fercv.figures.intervals import p_value_in_words
 
@@ -19,13 +19,13 @@ def tables(levels, architectures, folds=3):
         model: {
             f"{fold:02d}": pd.DataFrame(
                 rng.uniform(0.4, 0.6, (1, 3)), columns=["accuracy", "clean_accuracy", "val_accuracy"]
-            )
+            ).assign(kept=1)
             for fold in range(folds)
         }
         for model in levels
     }
-    last, table = last_epochs(histories), level_table(levels)
-    return factor_table(last, table), factor_effects(last, table, architectures)
+    kept, table = kept_epochs(histories), level_table(levels)
+    return factor_table(kept, table), factor_effects(kept, table, architectures)
 
 
 def factorial(folds=3):

@@ -292,6 +292,7 @@ def test_the_file_of_progress_has_each_epoch_once_also_after_a_stop(tmp_path):
     assert start["parameters"] == result.model.count_params()
     assert (end["event"], end["epochs_done"]) == ("end", 4)
     epochs = [line for line in lines if line["event"] == "epoch"]
+    assert [row.pop("kept") for row in result.history] == [0, 0, 0, 1]
     assert [{key: line[key] for key in row} for line, row in zip(epochs, result.history, strict=True)] == result.history
     assert [line["images_per_second"] for line in epochs] == [row["images_per_second"] for row in result.timing]
     seconds = np.cumsum([row["seconds"] + row["validation_seconds"] for row in result.timing])
@@ -405,6 +406,7 @@ def test_early_stopping_monitors_its_own_rows_and_keeps_their_best_epoch():
     rows = {"training": slice(60), "inner_validation": slice(60, 72)}
     stopped = trained(**asked, **rows)
     assert len(stopped.history) < 12
+    assert [row["kept"] for row in stopped.history] == [0] * (len(stopped.history) - 2) + [1, 0]
     # The last epoch brought no gain, so the weights are those of the epoch before it.
     shorter = trained(**asked | {"epochs": len(stopped.history) - 1}, **rows)
     assert shorter.history == stopped.history[:-1]
