@@ -4,7 +4,7 @@ from fercv.workflow.jobs import run
 
 from itertools import product
 
-from fercv.data.tables import HISTORY, read_table, write_table
+from fercv.data.tables import read_history, write_table
 from fercv.evaluate.factors import factor_effects, factor_table, kept_epochs, level_table
 
 
@@ -14,7 +14,7 @@ def main(snakemake):
     histories = {model: {} for model in architectures}
     folds = product(architectures, snakemake.params.folds)
     for (model, fold), path in zip(folds, snakemake.input.histories, strict=True):
-        histories[model][fold] = read_table(path, HISTORY)
+        histories[model][fold] = read_history(path)
     kept, levels = kept_epochs(histories), level_table(snakemake.params.levels)
     write_table(factor_table(kept, levels), snakemake.output.factors)
     write_table(factor_effects(kept, levels, architectures), snakemake.output.effects)

@@ -4,7 +4,7 @@ from fercv.workflow.jobs import run
 
 import pandas as pd
 
-from fercv.data.tables import HISTORY, SUMMARY, read_table
+from fercv.data.tables import SUMMARY, read_history, read_table
 from fercv.evaluate.measures import accuracy_curves
 from fercv.figures.accuracy import accuracy_figure
 from fercv.figures.drawing import save_figure
@@ -13,7 +13,7 @@ from fercv.figures.drawing import save_figure
 def main(snakemake):
     """Write accuracy.png."""
     tables = [
-        read_table(path, HISTORY).assign(fold=fold)
+        read_history(path).assign(fold=fold)
         for fold, path in zip(snakemake.params.folds, snakemake.input.histories, strict=True)
     ]
     histories = pd.concat(tables)[["fold", "epoch", "accuracy", "clean_accuracy", "val_accuracy", "kept"]]

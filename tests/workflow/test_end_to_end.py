@@ -361,9 +361,10 @@ def test_factors_are_those_of_the_models_and_accuracies_those_of_the_epochs_that
     assert table.drop_duplicates("model")[["model", "epochs"]].to_numpy().tolist() == [["cnn", "2"], ["fc", "3"]]
     for model, column in itertools.product(MODELS, ("val_accuracy", "clean_accuracy", "accuracy")):
         measure = {"val_accuracy": "validation", "clean_accuracy": "clean_training", "accuracy": "training"}[column]
-        last = [history[column].iloc[-1] for history in fold_tables(results, model, "history.csv", HISTORY)]
+        histories = fold_tables(results, model, "history.csv", HISTORY)
+        kept = [history.loc[history["kept"] == 1, column].item() for history in histories]
         row = table[(table["model"] == model) & (table["measure"] == measure)]
-        assert row["mean"].item() == pytest.approx(np.mean(last))
+        assert row["mean"].item() == pytest.approx(np.mean(kept))
     assert read_table(results / "factor_effects.csv", FACTOR_EFFECTS, may_be_empty=True).empty
 
 

@@ -453,6 +453,19 @@ def read_table(
     return table
 
 
+def read_history(path: str | Path) -> pd.DataFrame:
+    """Read a fold's history.csv and check it, see `read_table`.
+
+    Raises:
+        InputError: it is no such table, or not exactly one of its epochs was kept.
+    """
+    history = read_table(path, HISTORY)
+    kept = int((history["kept"] == 1).sum())
+    if kept != 1:
+        refuse_file(path, f"has {kept} rows whose kept is 1, expected one row")
+    return history
+
+
 def _values_of(path: str | Path, column: pd.Series, kind: Kind) -> pd.Series:
     """The values of a column that was read as text. It refuses a value that is not of the kind."""
     values = column if kind.dtype == "str" else pd.to_numeric(column, errors="coerce").astype("float64")

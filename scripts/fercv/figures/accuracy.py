@@ -44,12 +44,12 @@ def accuracy_figure(histories, curves, chance, title):
     _scale_accuracy_axes(axes, int(curves["epoch"].iloc[-1]))
     axes.axhline(chance, **CHANCE_LINE)
     kept = histories[histories["kept"] == 1]
-    stopped_early = (kept["epoch"] < kept["fold"].map(histories.groupby("fold")["epoch"].max())).any()
+    keeps_earlier = (kept["epoch"] < kept["fold"].map(histories.groupby("fold")["epoch"].max())).any()
     _write_final_values(axes, kept)
     _mark_where_folds_end(axes, curves)
     set_heading(figure, title)
     handles = _accuracy_legend(curves)
-    if stopped_early:
+    if keeps_earlier:
         handles.append(_draw_kept_epochs(axes, kept))
     handles.append(Line2D([], [], label=f"always the most frequent class, {chance:.3f}", **CHANCE_LINE))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.4, handlelength=2.6)

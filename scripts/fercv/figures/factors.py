@@ -59,7 +59,7 @@ def effects_figure(factors, effects, names, title):
     settings = factors.drop_duplicates("model").set_index("model")[list(names)]
     _draw_rows(first, [factors[factors["model"] == model] for model in models], ACCURACIES)
     _name_rows(first, [f"{label(model, 34)}\n{wrapped(_settings(settings.loc[model]), 34)}" for model in models])
-    first.set_title("Accuracy at the end of training")
+    first.set_title("Accuracy of the trained models")
     for axes, (text, rows) in zip(others, tested, strict=True):
         _draw_rows(axes, [table for _, table in rows], EFFECTS, tested=True)
         several = effects["architecture"].nunique() > 1
@@ -164,7 +164,7 @@ def curves_figure(factors, factor, architectures, title):
         text = f"{label(model, 22)}: validation, {row['mean']:.3f}{interval}"
         handles.append(Line2D([], [], **line, label=text))
     axes.set_xlabel(factor)
-    axes.set_ylabel("Accuracy at the end of training")
+    axes.set_ylabel("Accuracy of the trained models")
     axes.set_ylim(0, 1.02)
     places = curve["value"].unique()
     axes.set_xticks(places, [f"{place:g}" for place in places])

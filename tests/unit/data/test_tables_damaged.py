@@ -15,6 +15,7 @@ from fercv.data.tables import (
     confusion_matrix_table,
     predictions_table,
     read_confusion_matrix,
+    read_history,
     read_predictions,
     read_record,
     read_table,
@@ -116,6 +117,14 @@ def test_other_tables_are_refused_in_the_same_way(tmp_path, kinds, row, change, 
     path = tmp_path / "table.csv"
     write_table(pd.DataFrame([row], columns=list(kinds)), path)
     assert expected in refusal_of(path, lambda: read_table(path, kinds, **change))
+
+
+@pytest.mark.parametrize("kept", [[0, 0], [1, 1]])
+def test_a_history_is_refused_in_which_not_one_epoch_is_kept(tmp_path, kept):
+    path = tmp_path / "history.csv"
+    table = pd.DataFrame({name: [0.5, 0.5] for name in HISTORY} | {"epoch": [1, 2], "kept": kept})
+    write_table(table, path)
+    assert f"has {sum(kept)} rows whose kept is 1, expected one row" in refusal_of(path, lambda: read_history(path))
 
 
 def test_a_confusion_matrix_with_other_rows_than_columns_is_refused(tmp_path):

@@ -19,7 +19,7 @@ VALIDATION = {"plain": 0.5, "dropped": 0.52, "moved": 0.6, "both": 0.66}
 
 
 def kept_epochs(validation=VALIDATION, noise=0.01):
-    """Folds of these models, in which training accuracy is 0.7 throughout and the clean one 0.8."""
+    """Folds of these models. After the kept epoch, training accuracy is 0.7 and the clean one 0.8."""
 
     def history(accuracy):
         curves = {"accuracy": [0.1, 0.7, 0.9], "clean_accuracy": [0.1, 0.8, 0.9], "val_accuracy": [0.1, accuracy, 0.2]}
@@ -88,25 +88,25 @@ RANGES = {
 
 def scattered():
     """Folds in which every measure varies."""
-    last = kept_epochs()
-    return last + np.random.default_rng(0).normal(0, 0.05, last.shape)
+    kept = kept_epochs()
+    return kept + np.random.default_rng(0).normal(0, 0.05, kept.shape)
 
 
 @pytest.mark.parametrize("measure", factors.MEASURES)
 def test_each_models_interval_is_that_of_its_folds_in_the_range_of_the_measure(measure):
-    last = scattered()
-    table = factors.factor_table(last, factors.level_table(LEVELS))
+    kept = scattered()
+    table = factors.factor_table(kept, factors.level_table(LEVELS))
     for row in table[table["measure"] == measure].to_dict("records"):
-        values = last.loc[row["model"], measure]
+        values = kept.loc[row["model"], measure]
         assert [row["low"], row["high"]] == pytest.approx(expected_interval(values, *RANGES[measure])[:2])
 
 
 @pytest.mark.parametrize("measure", factors.MEASURES)
 def test_an_effect_has_the_interval_of_its_folds_in_the_range_of_differences(measure):
-    last = scattered()
-    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    kept = scattered()
+    effects = factors.factor_effects(kept, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
     lowest, highest = RANGES[measure]
-    folds = last[measure].unstack("model")
+    folds = kept[measure].unstack("model")
     for factor, values in (
         ("augmentation", (folds["moved"] - folds["plain"] + folds["both"] - folds["dropped"]) / 2),
         ("dropout", (folds["dropped"] - folds["plain"] + folds["both"] - folds["moved"]) / 2),
@@ -118,10 +118,10 @@ def test_an_effect_has_the_interval_of_its_folds_in_the_range_of_differences(mea
 
 @pytest.mark.parametrize("measure", factors.MEASURES)
 def test_an_interaction_is_the_difference_of_two_effects_with_the_interval_of_its_folds(measure):
-    last = scattered()
-    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    kept = scattered()
+    effects = factors.factor_effects(kept, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
     interaction = effects.set_index(["factor", "measure"]).loc[(f"augmentation{factors.TIMES}dropout", measure)]
-    folds = last[measure].unstack("model")
+    folds = kept[measure].unstack("model")
     values = (folds["both"] - folds["dropped"]) - (folds["moved"] - folds["plain"])
     lowest, highest = RANGES[measure]
     width = 2 * (highest - lowest)
@@ -141,9 +141,9 @@ def test_an_interaction_is_averaged_over_models_alike_in_the_other_settings():
     }
 
     def interaction(models):
-        last = kept_epochs({model: validation[model] for model in models})
+        kept = kept_epochs({model: validation[model] for model in models})
         table = factors.level_table({model: levels[model] for model in models})
-        effects = factors.factor_effects(last, table, dict.fromkeys(models, "cnn"))
+        effects = factors.factor_effects(kept, table, dict.fromkeys(models, "cnn"))
         rows = effects[
             (effects["factor"] == f"augmentation{factors.TIMES}dropout") & (effects["measure"] == "validation")
         ]
@@ -154,9 +154,9 @@ def test_an_interaction_is_averaged_over_models_alike_in_the_other_settings():
 
 
 def test_the_p_values_of_all_effects_are_adjusted_together():
-    last = kept_epochs()
-    last += np.random.default_rng(0).normal(0, 0.01, last.shape)
-    effects = factors.factor_effects(last, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
+    kept = kept_epochs()
+    kept += np.random.default_rng(0).normal(0, 0.01, kept.shape)
+    effects = factors.factor_effects(kept, factors.level_table(LEVELS), dict.fromkeys(LEVELS, "cnn"))
     # Two factors and their interaction, in five measures.
     assert len(effects) == 15
     assert effects["p_adjusted"].min() == pytest.approx(15 * effects["p_value"].min())
@@ -176,8 +176,8 @@ def test_models_of_different_architectures_are_no_pair():
 def test_a_factor_of_three_numbers_is_a_curve_and_has_no_effects(rates):
     levels = factors.level_table({f"fc_{rate}": {"dropout": rate} for rate in rates})
     assert factors.is_numeric(levels["dropout"])
-    last = kept_epochs(dict.fromkeys(levels.index, 0.5))
-    assert factors.factor_effects(last, levels, dict.fromkeys(levels.index, "fc")).empty
+    kept = kept_epochs(dict.fromkeys(levels.index, 0.5))
+    assert factors.factor_effects(kept, levels, dict.fromkeys(levels.index, "fc")).empty
 
 
 def test_a_curve_does_not_hide_the_effect_of_another_factor():

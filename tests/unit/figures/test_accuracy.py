@@ -37,12 +37,12 @@ def test_accuracy_tells_where_folds_stopped_early():
 
 
 def test_with_early_stopping_the_final_means_are_those_of_the_kept_epochs():
-    histories, curves, chance = accuracy_tables(3, 6, kept=4)
+    histories, curves, chance = accuracy_tables(3, 6, kept=[4, 2, 3])
     histories.loc[histories["kept"] == 1, "val_accuracy"] += 0.1
     figure = accuracy_figure(histories, curves, chance, "Accuracy")
     assert "validation\n0.710 ± 0.010" in texts_of(figure)
     bars = next(line for line in figure.axes[0].lines if line.get_marker() == "|")
-    assert list(bars.get_xdata()) == [4, 4, 4]
+    assert list(bars.get_xdata()) == [4, 2, 3]
     assert list(bars.get_ydata()) == pytest.approx([0.7, 0.71, 0.72])
     assert "epochs that the folds keep" in texts_of(figure)
 
