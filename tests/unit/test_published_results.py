@@ -205,7 +205,7 @@ def test_the_findings_say_what_a_little_dropout_does():
         f"Of the distance to the cnn, {accuracies['cnn'] - accuracies['fc']:.3f}, it wins",
         f"the log loss is {interval(losses['fc_dropout'], '.3f')} instead of {interval(losses['fc'], '.3f')}",
         f"The cnn has {losses['cnn']['mean']:.3f}, and",
-        f"the same rate makes the net worse by {interval(short.loc['fc', 'fc_dropout', 'accuracy'], '.3f')}, which may be",
+        f"the same rate makes the net worse by {interval(short.loc['fc', 'fc_dropout', 'accuracy'], '.3f')}, which",
         f"{clean['fc_dropout']:.3f} of the training images, measured cleanly, instead of {clean['fc']:.3f}.",
     ):
         assert sentence in text
