@@ -44,12 +44,13 @@ def kept_epochs(histories: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataF
     Returns:
         One row per model and fold, these as index; a column for each of MEASURES.
     """
-    rows = {
-        (model, fold): {measure: of(history[history["kept"] == 1].iloc[0]) for measure, of in MEASURES.items()}
+    kept = {
+        (model, fold): history[history["kept"] == 1]
         for model, folds in histories.items()
         for fold, history in folds.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "fold"])
+    rows = pd.concat(kept, names=["model", "fold"]).droplevel(-1)
+    return pd.DataFrame({measure: of(rows) for measure, of in MEASURES.items()})
 
 
 def factor_table(kept: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
